@@ -1,0 +1,114 @@
+"""minirnn: the Keras RNN API on NumPy, small enough to read and light enough to import anywhere.
+
+Names load when they are first used, so that ``import minirnn`` costs little more than NumPy. To read the
+source, start at `minirnn.backend` and go on as ``docs/how-it-works.md`` does.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+_MODULES = {
+    "activations",
+    "autograd",
+    "backend",
+    "callbacks",
+    "config",
+    "constraints",
+    "datasets",
+    "initializers",
+    "kernels",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "ops",
+    "optimizers",
+    "random",
+    "regularizers",
+    "tree",
+    "utils",
+    "viz",
+}
+
+_HOMES = {
+    "Callback": "callbacks",
+    "Functional": "models",
+    "Initializer": "initializers",
+    "Input": "layers",
+    "InputSpec": "layers",
+    "KerasTensor": "ops.symbolic",
+    "Layer": "layers",
+    "Loss": "losses",
+    "Metric": "metrics",
+    "Model": "models",
+    "Optimizer": "optimizers",
+    "Regularizer": "regularizers",
+    "SeedGenerator": "random",
+    "Sequential": "models",
+    "Tensor": "autograd",
+    "TensorShape": "layers.rnn.state",
+    "Variable": "autograd",
+    "custom_gradient": "ops",
+    "device": "backend",
+    "grad": "autograd",
+    "no_grad": "autograd",
+    "stop_gradient": "ops",
+    "value_and_grad": "autograd",
+}
+
+__all__ = ["__version__", *sorted(_MODULES), *sorted(_HOMES)]
+
+
+def __getattr__(name):
+    if name in _MODULES:
+        return importlib.import_module(f"minirnn.{name}")
+    if name in _HOMES:
+        value = getattr(importlib.import_module(f"minirnn.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'minirnn' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})
+
+
+if TYPE_CHECKING:
+    from minirnn import (
+        activations,
+        autograd,
+        backend,
+        callbacks,
+        config,
+        constraints,
+        datasets,
+        initializers,
+        kernels,
+        layers,
+        losses,
+        metrics,
+        models,
+        ops,
+        optimizers,
+        random,
+        regularizers,
+        tree,
+        utils,
+        viz,
+    )
+    from minirnn.autograd import Tensor, Variable, grad, no_grad, value_and_grad
+    from minirnn.backend import device
+    from minirnn.callbacks import Callback
+    from minirnn.initializers import Initializer
+    from minirnn.layers import Input, InputSpec, Layer
+    from minirnn.layers.rnn.state import TensorShape
+    from minirnn.losses import Loss
+    from minirnn.metrics import Metric
+    from minirnn.models import Functional, Model, Sequential
+    from minirnn.ops import custom_gradient, stop_gradient
+    from minirnn.ops.symbolic import KerasTensor
+    from minirnn.optimizers import Optimizer
+    from minirnn.random import SeedGenerator
+    from minirnn.regularizers import Regularizer

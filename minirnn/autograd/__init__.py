@@ -1,0 +1,48 @@
+"""Automatic differentiation: Tensors, the graph that hangs on them, and the table of gradient rules.
+
+Reading order: `tensor.py`, `graph.py`, `primitive.py`, `primitives.py`, `rules.py`, `operators.py`.
+"""
+
+from minirnn.autograd import operators, primitives, rules
+from minirnn.autograd.graph import (
+    backward,
+    enable_grad,
+    grad,
+    inferring,
+    inferring_shapes,
+    no_grad,
+    stop_gradient,
+    value_and_grad,
+)
+from minirnn.autograd.primitive import (
+    convert,
+    convert_float,
+    custom_gradient,
+    def_vjp,
+    def_vjp_variadic,
+    define,
+)
+from minirnn.autograd.tensor import SymbolicArgumentError, Tensor, Variable
+
+__all__ = [
+    "SymbolicArgumentError",
+    "Tensor",
+    "Variable",
+    "backward",
+    "convert",
+    "convert_float",
+    "custom_gradient",
+    "def_vjp",
+    "def_vjp_variadic",
+    "define",
+    "enable_grad",
+    "grad",
+    "inferring",
+    "inferring_shapes",
+    "no_grad",
+    "operators",
+    "primitives",
+    "rules",
+    "stop_gradient",
+    "value_and_grad",
+]

@@ -1,0 +1,348 @@
+"""`Tensor`: an array and the graph node that made it; `Variable`: a Tensor with a name that can be assigned.
+
+There is no tape. A Tensor that depends on something trainable points at the `Node` that made it, the
+node points at its inputs, and so the graph hangs on its results and is freed with them.
+"""
+
+import threading
+from typing import Any
+
+import numpy as np
+
+from minirnn import backend, config
+
+# What Python's operators and the methods below call, by name; `operators.py` fills it.
+OPERATORS: dict = {}
+
+
+class _State(threading.local):
+    recording = True
+    inferring = False
+
+
+state = _State()
+
+
+class SymbolicArgumentError(TypeError):
+    """Raised where a value is needed and a symbolic tensor came."""
+
+
+def _binary(name):
+    """Return the method for an operator of two arguments, and the one for its arguments reflected."""
+
+    def method(self, other) -> Any:
+        try:
+            return OPERATORS[name](self, other)
+        except SymbolicArgumentError:
+            return self._apply(name, self, other)
+
+    def reflected(self, other) -> Any:
+        try:
+            return OPERATORS[name](other, self)
+        except SymbolicArgumentError:
+            return self._apply(name, other, self)
+
+    return method, reflected
+
+
+class Operators:
+    """Python's operators and NumPy's methods, the same for values (`Tensor`) and symbolic tensors."""
+
+    __slots__ = ()
+    # ndarray + tensor is to be a Tensor: a higher priority makes ndarray's own operators give way.
+    __array_priority__ = 1000
+    __hash__ = object.__hash__
+
+    @staticmethod
+    def _apply(name, *args, **params) -> Any:
+        try:
+            return OPERATORS[name](*args, **params)
+        except SymbolicArgumentError:
+            return NotImplemented
+
+    __add__, __radd__ = _binary("add")
+    __sub__, __rsub__ = _binary("subtract")
+    __mul__, __rmul__ = _binary("multiply")
+    __truediv__, __rtruediv__ = _binary("divide")
+    __floordiv__, __rfloordiv__ = _binary("floor_divide")
+    __mod__, __rmod__ = _binary("mod")
+    __pow__, __rpow__ = _binary("power")
+    __matmul__, __rmatmul__ = _binary("matmul")
+    __and__, __rand__ = _binary("logical_and")
+    __or__, __ror__ = _binary("logical_or")
+    __xor__, __rxor__ = _binary("logical_xor")
+    __eq__ = _binary("equal")[0]
+    __ne__ = _binary("not_equal")[0]
+    __lt__ = _binary("less")[0]
+    __le__ = _binary("less_equal")[0]
+    __gt__ = _binary("greater")[0]
+    __ge__ = _binary("greater_equal")[0]
+
+    def __neg__(self):
+        return self._apply("negative", self)
+
+    def __pos__(self):
+        return self
+
+    def __abs__(self):
+        return self._apply("absolute", self)
+
+    def __invert__(self):
+        return self._apply("logical_not", self)
+
+    def __getitem__(self, index):
+        return self._apply("getitem", self, index=index)
+
+    @property
+    def T(self):
+        return self._apply("transpose", self)
+
+    def reshape(self, *shape):
+        return self._apply("reshape", self, shape[0] if len(shape) == 1 else shape)
+
+    def astype(self, dtype):
+        return self._apply("cast", self, dtype)
+
+    def transpose(self, *axes):
+        axes = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
+        return self._apply("transpose", self, axes or None)
+
+    # NumPy's own functions (np.max(tensor)) call these with `out=None` and perhaps `dtype`.
+    def sum(self, axis=None, dtype=None, out=None, keepdims=False):
+        return self._apply("sum", self, axis=axis, keepdims=keepdims)
+
+    def mean(self, axis=None, dtype=None, out=None, keepdims=False):
+        return self._apply("mean", self, axis=axis, keepdims=keepdims)
+
+    def max(self, axis=None, out=None, keepdims=False):
+        return self._apply("max", self, axis=axis, keepdims=keepdims)
+
+    def min(self, axis=None, out=None, keepdims=False):
+        return self._apply("min", self, axis=axis, keepdims=keepdims)
+
+    def any(self, axis=None, out=None, keepdims=False):
+        return self._apply("any", self, axis=axis, keepdims=keepdims)
+
+    def all(self, axis=None, out=None, keepdims=False):
+        return self._apply("all", self, axis=axis, keepdims=keepdims)
+
+
+class Tensor(Operators):
+    """An array of the current backend, and the graph node that made it (or none).
+
+    Parameters
+    ----------
+    data : array
+        An array of any backend; it is not copied.
+    requires_grad : bool
+        Whether gradients are wanted with respect to this Tensor (floats only).
+
+    Attributes
+    ----------
+    data : array
+        The raw array. Treat it as read-only: other Tensors and the graph may share it.
+    node : Node or None
+        What made this Tensor, if anything it depends on requires a gradient.
+    grad : Tensor or None
+        Where `backward` accumulates, on a Tensor without a node.
+    """
+
+    # Defaults on the class: making a Tensor then sets one attribute, not six.
+    node: Any = None
+    index = 0
+    grad: Any = None
+    requires_grad = False
+    _keras_mask: Any = None
+
+    def __init__(self, data, requires_grad=False):
+        self.data = data
+        if requires_grad:
+            self.requires_grad = True
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.data.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.data.dtype
+
+    @property
+    def ndim(self) -> int:
+        return self.data.ndim
+
+    @property
+    def size(self) -> int:
+        return self.data.size
+
+    def numpy(self) -> np.ndarray:
+        """Return a NumPy copy of the value, from any device."""
+        return backend.to_numpy(self.data)
+
+    def __array__(self, dtype=None, copy=None):
+        array = self.numpy()
+        return array if dtype is None else array.astype(dtype, copy=False)
+
+    def item(self):
+        """Return the value of a Tensor of one element as a Python number."""
+        return self.data.item()
+
+    def tolist(self):
+        """Return the value as nested lists of Python numbers."""
+        return self.data.tolist()
+
+    def backward(self, cotangent=None, *, retain_graph=False):
+        """Accumulate the gradient of this Tensor in ``.grad`` of every leaf that requires one.
+
+        Parameters
+        ----------
+        cotangent : Tensor or array, optional
+            The gradient with respect to this Tensor, of its shape; 1 if it is a scalar.
+        retain_graph : bool
+            Keep the graph for another call; by default it is freed as it is walked.
+        """
+        from minirnn.autograd.graph import backward
+
+        backward(self, cotangent, retain_graph=retain_graph)
+
+    def __len__(self):
+        if not self.data.shape:
+            raise TypeError("len() of a Tensor of no axes.")
+        return self.data.shape[0]
+
+    def __iter__(self):
+        if not self.data.shape:
+            raise TypeError("A Tensor of no axes cannot be iterated over.")
+        return iter([self[i] for i in range(self.data.shape[0])])
+
+    def __bool__(self):
+        return bool(self.data)
+
+    def __float__(self):
+        return float(self.data.item())
+
+    def __int__(self):
+        return int(self.data.item())
+
+    def __index__(self):
+        if self.data.ndim or self.data.dtype.kind not in "iu":
+            raise TypeError(f"Only an integer Tensor of no axes is an index; got {self!r}.")
+        return int(self.data.item())
+
+    def __format__(self, spec):
+        return format(self.item(), spec) if self.data.ndim == 0 and spec else repr(self)
+
+    def __repr__(self):
+        text = np.array2string(self.numpy(), separator=", ", threshold=50)
+        return f"<Tensor shape={self.shape} dtype={self.dtype} value={text}>"
+
+    def __copy__(self):
+        return self
+
+    def __getstate__(self):
+        # A deep copy, or what is pickled, is the value without the graph that made it.
+        return {k: v for k, v in self.__dict__.items() if k not in ("node", "index", "grad", "_snapshot")}
+
+
+class Variable(Tensor):
+    """A named Tensor whose value can be assigned: a weight, a moving mean, a state, a counter.
+
+    Parameters
+    ----------
+    initializer : array, Tensor, number or callable
+        The first value; a callable takes ``(shape, dtype=...)``.
+    shape : tuple of int, optional
+        Needed with a callable.
+    dtype : str, optional
+        Default: that of an array, `config.floatx` otherwise.
+    trainable : bool
+        Whether gradients are wanted by default.
+    name : str, optional
+        Default "variable".
+
+    Raises
+    ------
+    ValueError
+        If `initializer` is callable and `shape` is missing, or `shape` has an axis below 0.
+    """
+
+    _snapshot: Any = None
+
+    def __init__(self, initializer, shape=None, dtype=None, trainable=True, name=None, path=None):
+        label = f"Variable {name or 'variable'!r}"
+        if callable(initializer):
+            if shape is None:
+                raise ValueError(f"{label}: a callable initializer needs shape=.")
+            if any(n is None or n < 0 for n in shape):
+                raise ValueError(
+                    f"{label}: every axis of shape must be known and 0 or more; got {tuple(shape)}."
+                )
+            initializer = initializer(tuple(shape), dtype=dtype or config.floatx())
+        value: Any = initializer.data if isinstance(initializer, Tensor) else initializer
+        if dtype is None:
+            dtype = value.dtype if backend.is_array(value) else config.floatx()
+        data = backend.asarray(value, dtype)
+        super().__init__(data.copy() if data is value else data)
+        self.name = name or "variable"
+        self.path = path or self.name
+        self.regularizer = None
+        self.constraint = None
+        self.created_trainable = bool(trainable)
+        self._trainable = bool(trainable)
+        self.requires_grad = self._trainable and self.data.dtype.kind == "f"
+
+    @property
+    def trainable(self) -> bool:
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value):
+        self._trainable = bool(value)
+        self.requires_grad = self._trainable and self.data.dtype.kind == "f"
+        self._snapshot = None
+
+    @property
+    def value(self) -> Tensor:
+        """The present value, as a Tensor that later assignments do not change."""
+        return self.snapshot()
+
+    def snapshot(self) -> Tensor:
+        """Return the present value as a Tensor through which gradients still reach this Variable."""
+        if self._snapshot is None:
+            from minirnn.autograd.graph import alias
+
+            self._snapshot = alias(self)
+        return self._snapshot
+
+    def assign(self, value):
+        """Replace the value; the array itself is never written into, so a graph keeps what it saw.
+
+        Raises
+        ------
+        ValueError
+            If `value` has another shape.
+        """
+        data = value.data if isinstance(value, Tensor) else value
+        if data.__class__ is not self.data.__class__ or data.dtype != self.data.dtype:
+            data = backend.asarray(data, self.data.dtype)
+        if data is value:
+            data = data.copy()
+        if data.shape != self.data.shape:
+            raise ValueError(
+                f"Variable {self.path!r}: assign needs a value of shape {self.shape}; got {data.shape}."
+            )
+        if not state.inferring:
+            self.data = data
+            self._snapshot = None
+        return self
+
+    def assign_add(self, value):
+        """Add `value` to the present value."""
+        return self.assign(self.data + (value.data if isinstance(value, Tensor) else value))
+
+    def assign_sub(self, value):
+        """Subtract `value` from the present value."""
+        return self.assign(self.data - (value.data if isinstance(value, Tensor) else value))
+
+    def __repr__(self):
+        return f"<Variable path={self.path} shape={self.shape} dtype={self.dtype} value={self.numpy()}>"

@@ -1,0 +1,167 @@
+"""Symbolic tensors: a shape and a dtype in place of a value, and the calls that functional models replay.
+
+Shapes are not computed by formulas. The function itself is run on zeros, twice, with two different sizes
+in place of each unknown axis; an axis of the result that differs is unknown too. So any op and any layer
+written by a user can be called on an `Input` without a shape method.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+
+from minirnn import config, tree
+from minirnn.autograd import Tensor, inferring, no_grad
+from minirnn.autograd.tensor import OPERATORS, Operators, SymbolicArgumentError
+
+# Sizes for an unknown batch axis, and for any other unknown axis: large enough for windows along time, and
+# with many divisors for reshape.
+_BATCH_SIZES = (2, 3)
+_OTHER_SIZES = (12, 24)
+
+
+class KerasTensor(Operators):
+    """A value that is known by shape and dtype alone, as `Input` returns it.
+
+    Parameters
+    ----------
+    shape : tuple of (int or None)
+        None stands for any size.
+    dtype : str, optional
+        Default `config.floatx`.
+    name : str, optional
+
+    Attributes
+    ----------
+    call : SymbolicCall or None
+        What made it; None for an input.
+    input_layer : InputLayer or None
+        The layer behind an input.
+    """
+
+    def __init__(self, shape, dtype=None, name=None):
+        self.shape = tuple(None if n is None else int(n) for n in shape)
+        self.dtype = np.dtype(dtype or config.floatx())
+        self.name = name or "keras_tensor"
+        self.call: Any = None
+        self.input_layer: Any = None
+        self.index = 0
+        self._keras_mask = None
+
+    @staticmethod
+    def _apply(name, *args, **params):
+        return symbolic_call(OPERATORS[name], args, params)
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def _no_value(self, *_):
+        raise TypeError(
+            f"{self!r} is symbolic and has no value. Build a Model from it and call the model on data; "
+            "inside a functional model use minirnn.ops in place of NumPy and of Python's if, float and len."
+        )
+
+    __array__ = __bool__ = __float__ = __int__ = __index__ = __iter__ = __len__ = numpy = _no_value
+
+    def __repr__(self):
+        return f"<KerasTensor shape={self.shape} dtype={self.dtype} name={self.name}>"
+
+
+class SymbolicCall:
+    """One call of a layer or an op on symbolic tensors: a node of a functional model.
+
+    Attributes
+    ----------
+    function : callable
+        The layer, or the op.
+    args, kwargs
+        What it was called with.
+    inputs : list of KerasTensor
+        Those among the arguments, flat.
+    outputs : structure of KerasTensor
+    """
+
+    def __init__(self, function, args, kwargs, outputs):
+        self.function, self.args, self.kwargs, self.outputs = function, args, kwargs, outputs
+        self.inputs = symbolic_leaves((args, kwargs))
+        for index, output in enumerate(tree.flatten(outputs)):
+            if isinstance(output, KerasTensor):
+                output.call, output.index = self, index
+
+
+def symbolic_leaves(structure) -> list[KerasTensor]:
+    """Return the symbolic tensors in a nested structure."""
+    return [leaf for leaf in tree.flatten(structure) if isinstance(leaf, KerasTensor)]
+
+
+def _sized(shape, run):
+    return tuple(
+        (_OTHER_SIZES if axis else _BATCH_SIZES)[run] if n is None else n for axis, n in enumerate(shape)
+    )
+
+
+def infer(function, args=(), kwargs=None):
+    """Return the outputs of ``function(*args, **kwargs)`` as KerasTensors, found by running it on zeros.
+
+    Parameters
+    ----------
+    function : callable
+        Has no lasting effect while it runs here: nothing is recorded and Variables ignore `assign`.
+    args, kwargs
+        May hold KerasTensors, nested in any way.
+    """
+    kwargs = kwargs or {}
+    unknown = any(None in t.shape for t in symbolic_leaves((args, kwargs)))
+
+    def run(number):
+        def zeros(leaf):
+            if isinstance(leaf, KerasTensor):
+                return Tensor(np.zeros(_sized(leaf.shape, number), leaf.dtype))
+            return leaf
+
+        real_args, real_kwargs = tree.map_structure(zeros, (args, kwargs))
+        # Zeros divide by zero where values would not.
+        with no_grad(), inferring(), np.errstate(all="ignore"):
+            return function(*real_args, **real_kwargs)
+
+    first = run(0)
+    second = run(1) if unknown else first
+
+    def merge(a, b):
+        if not isinstance(a, Tensor | np.ndarray):
+            return a
+        return KerasTensor([m if m == n else None for m, n in zip(a.shape, b.shape, strict=True)], a.dtype)
+
+    return tree.map_structure(merge, first, second)
+
+
+def symbolic_call(function, args, kwargs, name=None) -> Any:
+    """Record a call on symbolic tensors and return its symbolic outputs."""
+    outputs = infer(function, args, kwargs)
+    label = name or getattr(function, "__name__", type(function).__name__)
+    for leaf in symbolic_leaves(outputs):
+        leaf.name = label
+    SymbolicCall(function, args, kwargs, outputs)
+    return outputs
+
+
+F = TypeVar("F", bound=Callable)
+
+
+def op(function: F) -> F:
+    """Let a function of Tensors take symbolic tensors too: the call is recorded and its shape inferred.
+
+    Every op first turns its arguments into Tensors. A symbolic one cannot be turned and raises; it is
+    caught here, so that calls on values pay nothing for the question.
+    """
+
+    @functools.wraps(function)
+    def call(*args, **kwargs) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except SymbolicArgumentError:
+            return symbolic_call(call, args, kwargs)
+
+    return call  # type: ignore[return-value]
