@@ -1,0 +1,67 @@
+"""What surrounds a layer's call: the layers around it, and whether this is training."""
+
+import inspect
+import threading
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
+
+
+class _Context(threading.local):
+    # The layers around, from the innermost out: a pair of a layer and such a pair, or None.
+    scope: Any = None
+    # The outermost layer.
+    entry: Any = None
+    # What `training` was given to, or inherited by, the innermost.
+    training: bool | None = None
+
+
+context = _Context()
+
+
+@contextmanager
+def name_scope(layer):
+    """Make the paths of Variables added inside start with the layer's name, once."""
+    scope = context.scope
+    if scope is None or scope[0] is not layer:
+        context.scope = (layer, scope)
+    try:
+        yield
+    finally:
+        context.scope = scope
+
+
+def path_of(name: str) -> str:
+    """Return a name with those of the layers around it: "lstm/lstm_cell/kernel"."""
+    names, scope = [name], context.scope
+    while scope is not None:
+        layer, scope = scope
+        names.append(layer.name)
+    return "/".join(reversed(names))
+
+
+class CallSignature:
+    """The parameters of a layer's ``call``: which there are, and which of them take masks."""
+
+    def __init__(self, function):
+        parameters = inspect.signature(function).parameters
+        named = [p for p in parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        self.names = [p.name for p in named[1:]]
+        self.first = self.names[0] if self.names else ""
+        self.takes_training = "training" in self.names
+        default = parameters["training"].default if self.takes_training else None
+        self.training_default = None if default is inspect.Parameter.empty else default
+        self.takes_mask = "mask" in self.names
+        self.mask_names = {name: f"{name}_mask" for name in self.names if f"{name}_mask" in self.names}
+
+    def argument(self, name, args, kwargs):
+        """Return the argument of that name, given by place or by name; None if it is not."""
+        if len(args) > 1 and name in self.names[: len(args)]:
+            return args[self.names.index(name)]
+        return kwargs.get(name)
+
+
+@lru_cache(maxsize=1024)
+def signature_of(function) -> CallSignature:
+    """Return the `CallSignature` of an unbound ``call``."""
+    return CallSignature(function)

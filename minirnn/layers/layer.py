@@ -1,0 +1,392 @@
+"""`Layer`: weights, and a call that turns tensors into tensors."""
+
+import copy
+import functools
+import inspect
+import warnings
+
+from minirnn import backend, regularizers, tree
+from minirnn.autograd import Tensor, convert, inferring, inferring_shapes
+from minirnn.backend import get_keras_mask, set_keras_mask
+from minirnn.layers.configuration import Configured, argument_names, default, dtype_name, is_default
+from minirnn.layers.context import context, name_scope, path_of, signature_of
+from minirnn.layers.input_spec import check_inputs
+from minirnn.layers.tracking import Tracked
+from minirnn.ops.symbolic import KerasTensor, infer, symbolic_call
+from minirnn.utils.naming import auto_name
+
+
+def _wrap_build(build):
+    """Let `build` name weights after the layer, mark it as built, and leave nothing behind if it fails."""
+
+    @functools.wraps(build)
+    def wrapped(self, *args, **kwargs):
+        if self._building:  # super().build(...) of a build that is under way
+            return build(self, *args, **kwargs)
+        self._check_super_called()
+        before, self._building = len(self._added), True
+        try:
+            with name_scope(self), inferring(False):
+                self._path = path_of("").rstrip("/")
+                build(self, *args, **kwargs)
+            arguments = inspect.signature(build).bind(self, *args, **kwargs).arguments
+            self._build_shapes = dict(list(arguments.items())[1:])
+        except BaseException:
+            del self._added[before:]
+            raise
+        finally:
+            self._building = False
+        self.built = True
+
+    return wrapped
+
+
+def shape_structure(value):
+    """Return the shape of each tensor in a structure, None for what is none."""
+    return tree.map_structure(lambda v: tuple(v.shape) if hasattr(v, "shape") else None, value)
+
+
+def _is_symbolic(value) -> bool:
+    if not tree.is_nested(value):
+        return isinstance(value, KerasTensor)
+    return any(isinstance(leaf, KerasTensor) for leaf in tree.flatten(value))
+
+
+class _OfFirstCall:
+    """The symbolic input or output of a layer's first call; an attribute of that name hides it."""
+
+    def __init__(self, index):
+        self.index = index
+
+    def __get__(self, layer, owner=None):
+        if layer is None:
+            return self
+        if not layer._symbolic_calls:
+            what = ("input", "output")[self.index]
+            raise AttributeError(
+                f"{layer._where}: no symbolic {what}, as it was not called on one of `Input`."
+            )
+        return layer._symbolic_calls[0][self.index]
+
+
+class Layer(Configured, Tracked):
+    """The base of all layers, minirnn's own and a user's.
+
+    A subclass makes its weights in ``build(input_shape)`` with `add_weight`, and computes in
+    ``call(inputs)``, with functions of `minirnn.ops`. `call` may also take ``training`` and ``mask``. No
+    shape method is needed: for symbolic inputs `call` is run on zeros.
+
+    Parameters
+    ----------
+    activity_regularizer : Regularizer or str, optional
+        Of the outputs; added to `losses`, divided by the batch size.
+    trainable : bool
+    dtype : str, optional
+        Of weights and computation; default `config.floatx`.
+    autocast : bool
+        Whether float inputs are cast to `dtype`.
+    name : str, optional
+        Default: the class in snake case, numbered.
+    input_shape : tuple, optional
+        Without the batch axis; lets a Sequential model that starts with this layer be built at once.
+        ``batch_input_shape`` is the same with that axis, ``input_dim=n`` is ``input_shape=(n,)``.
+
+    Attributes
+    ----------
+    built : bool
+        Whether the weights exist.
+    input_spec : InputSpec or structure of InputSpec, optional
+        What the first argument of a call is checked against.
+    supports_masking : bool
+        Whether a mask that came in may pass on to the outputs.
+    """
+
+    built = _building = False
+
+    def __new__(cls, *args, **kwargs):
+        layer = super().__new__(cls)
+        layer._arguments, layer._added = (args, kwargs), []
+        return layer
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "build" in cls.__dict__:
+            cls.build = _wrap_build(cls.__dict__["build"])
+
+    def __init__(
+        self, *, activity_regularizer=None, trainable=True, dtype=None, autocast=True, name=None, **kwargs
+    ):
+        shape = kwargs.pop("input_shape", None)
+        batch_shape = kwargs.pop("batch_input_shape", kwargs.pop("batch_shape", None))
+        if "input_dim" in kwargs:
+            shape = (kwargs.pop("input_dim"),)
+        if kwargs:
+            raise ValueError(
+                f"{type(self).__name__}: unknown argument(s) {', '.join(sorted(kwargs))}. Known are "
+                f"{', '.join(argument_names(type(self)))}."
+            )
+        if name is not None and (not isinstance(name, str) or "/" in name):
+            raise ValueError(f"{type(self).__name__}: name must be a str without '/'; got {name!r}.")
+        self.name = auto_name(type(self).__name__) if name is None else name
+        self.activity_regularizer = regularizers.get(activity_regularizer)
+        self.autocast = autocast
+        self.built = False
+        self.input_spec = None
+        self.supports_masking = not is_default(type(self).compute_mask)
+        self._trainable = bool(trainable)
+        self._dtype = dtype_name(dtype, self._where)
+        self._path = self._build_shapes = None
+        self._losses = []
+        self._contributors = []
+        self._symbolic_calls = []
+        self.input_shape_argument = batch_shape or (None if shape is None else (None, *shape))
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of the weights and of the computation."""
+        return self._dtype
+
+    variable_dtype = compute_dtype = dtype
+
+    @property
+    def path(self) -> str:
+        """The names of the layers around this one when it was built, and its own: "model/encoder/lstm"."""
+        return self._path or self.name
+
+    # Losses of the layer's own.
+
+    def add_loss(self, loss) -> None:
+        """Add a scalar Tensor, or a list of them, to what training minimises.
+
+        It stays in `losses` until the outermost layer of this call is called again.
+        """
+        if inferring_shapes():
+            return
+        entry = context.entry
+        if entry is not None and not any(layer is self for layer in entry._contributors):
+            # What is left from an earlier call, entered through another layer, is not this call's.
+            self._losses = []
+            entry._contributors.append(self)
+        self._losses.extend(convert(x) for x in tree.flatten(loss) if x is not None)
+
+    @property
+    def losses(self) -> list[Tensor]:
+        """What `add_loss`, activity and weight regularizers contribute, one scalar Tensor each."""
+        found = [loss for layer in self._flatten_layers() for loss in layer._losses]
+        return found + [v.regularizer(v) for v in self.trainable_weights if v.regularizer is not None]
+
+    def _clear_losses(self):
+        """Forget what was added during the last call that entered here."""
+        for layer in (self, *self._contributors):
+            layer._losses = []
+        self._contributors = []
+
+    def __getstate__(self):
+        # A copy starts without the losses of the last call: they hang on the original's graph;
+        # and it has not been called on the symbolic tensors of the original's model.
+        return {**self.__dict__, "_losses": [], "_contributors": [], "_symbolic_calls": []}
+
+    # In a functional model: what the first call took and returned, a KerasTensor or a structure of them.
+    input, output = _OfFirstCall(0), _OfFirstCall(1)
+
+    # Shapes and masks.
+
+    @default
+    def build(self, *shapes, **named_shapes) -> None:
+        """Make the weights for inputs of the given shape; a subclass that has weights overrides this.
+
+        For a class that does not, the layers inside of it are built, by running `call` on zeros.
+        """
+        if any(not layer.built for layer in self._flatten_layers(include_self=False)):
+            with name_scope(self):
+                infer(self.call, *self._symbolic_inputs(shapes, named_shapes))
+        self.built = True
+
+    def compute_output_shape(self, *shapes, **named_shapes):
+        """Return the shape of the output for an input of the given shape (with None for any size)."""
+        built = all(layer.built for layer in self._flatten_layers())
+        args, kwargs = self._symbolic_inputs(shapes, named_shapes)
+        outputs = (self if built else copy.deepcopy(self))(*args, **kwargs)
+        return tree.map_structure(lambda t: t.shape, outputs)
+
+    def _symbolic_inputs(self, shapes, named_shapes):
+        def tensors(structure):
+            return tree.map_shape_structure(lambda shape: KerasTensor(shape, self.compute_dtype), structure)
+
+        named = {name.removesuffix("_shape"): tensors(shape) for name, shape in named_shapes.items()}
+        return [tensors(shape) for shape in shapes], named
+
+    @default
+    def compute_mask(self, inputs, previous_mask):
+        """Return the mask of the outputs; by default that of the inputs."""
+        return previous_mask
+
+    # The call.
+
+    def call(self, *args, **kwargs):
+        """Compute the outputs; to be overridden."""
+        raise NotImplementedError(
+            f"{self._where}: define call(self, inputs) to say what this layer computes."
+        )
+
+    def __call__(self, *args, **kwargs):
+        """Call the layer on tensors, arrays or symbolic tensors, building it first where it is not.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            Those of `call`; ``training`` and ``mask`` are found by themselves where they are not given.
+        """
+        self._check_super_called()
+        signature = signature_of(type(self).call)
+        outer, entry, scope = context.training, context.entry, context.scope
+        first = args[0] if args else kwargs.get(signature.first)
+        # One tensor or array is the common case: a stream of single steps should pay for no more.
+        simple = len(args) == 1 and not kwargs and (isinstance(first, Tensor) or backend.is_array(first))
+        if simple:
+            first = self._convert(first)
+            args = (first,)
+        else:
+            args = tuple(self._convert(a, None if i == 0 else "") for i, a in enumerate(args))
+            kwargs = {k: self._convert(v, k) for k, v in kwargs.items()}
+            first = args[0] if args else kwargs.get(signature.first)
+        # While shapes are inferred, the outermost layer has seen the symbolic inputs already.
+        check = self.input_spec is not None and not (entry is None and inferring_shapes())
+        if check:
+            check_inputs(self, self.input_spec, first)
+        if not self.built:
+            self._build_for(signature, args, kwargs)
+            if check and self.input_spec is not None:
+                check_inputs(self, self.input_spec, first)
+        if not simple and any(map(_is_symbolic, (*args, *kwargs.values()))):
+            outputs = symbolic_call(self, args, kwargs, name=self.name)
+            self._symbolic_calls.append((args if len(args) > 1 else first, outputs))
+            return outputs
+
+        training = signature.argument("training", args, kwargs)
+        if training is None:
+            training = outer if outer is not None else signature.training_default
+        if not signature.takes_training:
+            kwargs.pop("training", None)
+        elif "training" not in signature.names[: len(args)]:
+            kwargs["training"] = bool(training)
+        mask = self._find_masks(signature, args, kwargs, first)
+        if entry is None:
+            context.entry = self
+            self._clear_losses()
+        context.training = None if training is None else bool(training)
+        context.scope = (self, scope)
+        try:
+            outputs = self.call(*args, **kwargs)
+            if self.activity_regularizer is not None:
+                self._add_activity_loss(outputs)
+        finally:
+            context.training, context.entry, context.scope = outer, entry, scope
+        if mask is not None or not is_default(type(self).compute_mask):
+            self._pass_mask(first, outputs, mask)
+        return outputs
+
+    def _convert(self, value, name=None):
+        """Turn arrays into Tensors, and floats into the layer's dtype; a mask stays with its tensor.
+
+        The first argument, without a name here, must be of numbers; others may be settings, which stay.
+        """
+        if isinstance(value, Tensor):
+            if value.data.dtype == self._dtype or not (self.autocast and value.data.dtype.kind == "f"):
+                return value
+            cast = convert(value, self._dtype)
+            set_keras_mask(cast, get_keras_mask(value))
+            return cast
+        if value is None or value is True or value is False or isinstance(value, KerasTensor):
+            return value
+        if backend.is_array(value):
+            return self._convert_array(value, name)
+        if tree.is_nested(value):
+            leaves = tree.flatten(value)
+            if name in (None, "mask") and leaves and all(isinstance(v, int | float) for v in leaves):
+                return self._convert_array(value, name)
+            return tree.map_structure(lambda v: self._convert(v, name), value)
+        if name in (None, "mask", "initial_state") or hasattr(value, "__array__"):
+            return self._convert_array(value, name)
+        return value
+
+    def _convert_array(self, value, name):
+        try:
+            tensor = convert(value)
+        except (TypeError, ValueError) as error:
+            raise type(error)(
+                f"{self._where}: {name or 'inputs'} must be arrays of numbers; got {type(value).__name__}"
+                f"{f' of dtype {value.dtype}' if hasattr(value, 'dtype') else ''}. {error}"
+            ) from error
+        if tensor.data.dtype.kind == "c":
+            raise TypeError(
+                f"{self._where}: {name or 'inputs'} must be arrays of real numbers; got dtype "
+                f"{tensor.data.dtype}. Pass the real and the imaginary part as two features."
+            )
+        return self._convert(tensor)
+
+    def _build_for(self, signature, args, kwargs):
+        """Build from the shapes of the arguments: the first alone, or each under its name with "_shape"."""
+        if not is_default(type(self).build):
+            arguments = {**dict(zip(signature.names, args)), **kwargs}
+            shapes = {name: shape_structure(v) for name, v in arguments.items() if v is not None}
+            first = shapes.get(signature.first)
+            names = [
+                p.name
+                for p in inspect.signature(self.build).parameters.values()
+                if p.kind is not p.VAR_KEYWORD
+            ]
+            if len(names) > 1 and all(name.endswith("_shape") for name in names):
+                found = {
+                    n: shapes.get(n.removesuffix("_shape"), first if n == names[0] else None) for n in names
+                }
+                self.build(**{n: s for n, s in found.items() if s is not None})
+            else:
+                self.build(first)
+        self.built = True
+
+    def _find_masks(self, signature, args, kwargs, first):
+        """Fill in the masks that travel with the arguments; return that of the first one, or None."""
+        if isinstance(first, Tensor):
+            found = first._keras_mask
+        else:
+            found = tree.map_structure(get_keras_mask, first)
+            if tree.is_nested(found) and all(m is None for m in tree.flatten(found)):
+                found = None
+        if signature.takes_mask and "mask" not in signature.names[: len(args)]:
+            given = kwargs.get("mask")
+            if given is not None:
+                found = given
+            elif found is not None:
+                kwargs["mask"] = found
+        for name, mask_name in signature.mask_names.items():
+            place = signature.names.index(name)
+            value = args[place] if place < len(args) else kwargs.get(name)
+            if value is not None and kwargs.get(mask_name) is None:
+                kwargs[mask_name] = tree.map_structure(get_keras_mask, value)
+        return found
+
+    def _pass_mask(self, inputs, outputs, mask):
+        if not self.supports_masking:
+            if mask is not None:
+                warnings.warn(
+                    f"{self._where} was given an input with a mask, does not support masking, and drops it: "
+                    "the layers after it see no mask. Set self.supports_masking = True if it may pass on.",
+                    stacklevel=3,
+                )
+            return
+        outputs = tree.flatten(outputs)
+        if all(get_keras_mask(y) is not None for y in outputs):
+            return
+        for y, m in zip(outputs, tree.flatten(self.compute_mask(inputs, mask))):
+            if m is not None and isinstance(y, Tensor) and y._keras_mask is None:
+                set_keras_mask(y, m)
+
+    def _add_activity_loss(self, outputs):
+        for y in tree.flatten(outputs):
+            if isinstance(y, Tensor) and not inferring_shapes():
+                loss = self.activity_regularizer(y)
+                self.add_loss(loss / float(max(y.shape[0], 1)) if y.ndim else loss)
+
+    def __repr__(self):
+        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
