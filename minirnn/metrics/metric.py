@@ -1,0 +1,211 @@
+"""The base class of metrics, and the means that most of them are."""
+
+import numpy as np
+
+from minirnn import backend, config, initializers, ops
+from minirnn.autograd import Tensor, Variable, convert, no_grad
+from minirnn.losses.loss import apply_mask, squeeze_or_expand_to_same_rank
+from minirnn.utils import registry
+from minirnn.utils.naming import auto_name
+
+
+class Metric:
+    """The base class: subclasses define ``update_state`` and ``result``, and make Variables in ``__init__``.
+
+    Parameters
+    ----------
+    dtype : str, optional
+        Of the computations; default floatx.
+    name : str, optional
+
+    Attributes
+    ----------
+    variables : list of Variable
+        Its own, in the order of making, then those of metrics that it holds.
+    """
+
+    def __init__(self, dtype=None, name=None):
+        self._variables: list[Variable] = []
+        self._metrics: list[Metric] = []
+        self.name = name or auto_name(type(self).__name__)
+        self.dtype = np.dtype(dtype or config.floatx()).name
+
+    def __setattr__(self, name, value):
+        if isinstance(value, Variable | Metric) or (isinstance(value, list | tuple) and name[0] != "_"):
+            self._track(value)
+        super().__setattr__(name, value)
+
+    def _track(self, value):
+        for item in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(item, Variable | Metric):
+                known = self._store("_variables" if isinstance(item, Variable) else "_metrics")
+                if not any(item is other for other in known):
+                    known.append(item)
+
+    def _store(self, name) -> list:
+        try:
+            return self.__dict__[name]
+        except KeyError:
+            raise RuntimeError(
+                f"{type(self).__name__}: call super().__init__(name=name) first in __init__."
+            ) from None
+
+    @property
+    def variables(self) -> list[Variable]:
+        return [*self._variables, *(v for metric in self._metrics for v in metric.variables)]
+
+    def add_variable(self, shape, initializer="zeros", dtype=None, aggregation="sum", name=None) -> Variable:
+        """Make a Variable of the metric's state.
+
+        Parameters
+        ----------
+        shape : tuple of int
+        initializer : str or callable
+        dtype : str, optional
+            Default: that of the metric.
+        aggregation : str
+            How several devices would put theirs together; there is only one.
+        name : str, optional
+        """
+        known = self._store("_variables")
+        name = name or "variable"
+        variable = Variable(
+            initializers.get(initializer),
+            shape=shape,
+            dtype=dtype or self.dtype,
+            trainable=False,
+            name=name,
+            path=f"{self.name.replace('/', '>')}/{name}",
+        )
+        known.append(variable)
+        return variable
+
+    def add_weight(self, shape=(), initializer="zeros", dtype=None, name=None) -> Variable:
+        """Make a Variable; see `add_variable`."""
+        return self.add_variable(shape, initializer or "zeros", dtype, name=name)
+
+    def reset_state(self) -> None:
+        """Set every Variable to 0."""
+        for variable in self.variables:
+            variable.assign(ops.zeros(variable.shape, dtype=variable.dtype))
+
+    def update_state(self, *args, **kwargs):
+        """Take a batch into account."""
+        raise NotImplementedError(f"{type(self).__name__} must define update_state().")
+
+    def result(self):
+        """Return the value for all batches since the last reset: a scalar Tensor or a dict of them."""
+        raise NotImplementedError(f"{type(self).__name__} must define result().")
+
+    def __call__(self, *args, **kwargs):
+        """Update, then return the result."""
+        self.update_state(*args, **kwargs)
+        return self.result()
+
+    def get_config(self) -> dict:
+        return {"name": self.name, "dtype": self.dtype}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+    def __repr__(self):
+        return f"<{type(self).__name__} name={self.name}>"
+
+
+def _reduce_to_samples(values, sample_weight, reduce, dtype):
+    """Return weighted values and weights, one a sample, as Keras does: inner axes by `reduce` of both."""
+    mask = backend.get_keras_mask(values)
+    values = convert(values, dtype)
+    if sample_weight is not None:
+        weight = convert(apply_mask(sample_weight, mask, dtype, "sum"))
+        values, weight = squeeze_or_expand_to_same_rank(values, weight)
+        if values.ndim > weight.ndim:
+            values = reduce(values, axis=tuple(range(weight.ndim, values.ndim)))
+        if any(n not in (1, m) for n, m in zip(weight.shape, values.shape)) or weight.ndim > values.ndim:
+            raise ValueError(
+                f"metric: sample_weight, or a mask, must have the shape of the values of the metric, "
+                f"{values.shape}, or of leading axes of it; got {weight.shape}."
+            )
+        weight = ops.broadcast_to(weight, values.shape)
+        values = values * weight
+        sample_weight = reduce(weight, axis=tuple(range(1, weight.ndim))) if weight.ndim > 1 else weight
+    if values.ndim > 1:
+        values = reduce(values, axis=tuple(range(1, values.ndim)))
+    return values, sample_weight
+
+
+class Sum(Metric):
+    """The weighted sum of all values."""
+
+    def __init__(self, name="sum", dtype=None):
+        super().__init__(dtype, name)
+        self.total = self.add_variable((), name="total")
+
+    def update_state(self, values, sample_weight=None):
+        """Add values, of any shape, times their weights."""
+        with no_grad():
+            values, _ = _reduce_to_samples(values, sample_weight, ops.sum, self.dtype)
+            self.total.assign_add(ops.sum(values))
+
+    def result(self) -> Tensor:
+        return self.total.value
+
+
+class Mean(Metric):
+    """The weighted mean of all values; 0 before the first."""
+
+    def __init__(self, name="mean", dtype=None):
+        super().__init__(dtype, name)
+        self.total = self.add_variable((), name="total")
+        self.count = self.add_variable((), name="count")
+
+    def update_state(self, values, sample_weight=None):
+        """Take in values of shape (samples, ...), the mean of each sample with its weight."""
+        with no_grad():
+            values, weight = _reduce_to_samples(values, sample_weight, ops.mean, self.dtype)
+            if weight is not None:
+                count = ops.sum(weight)
+            else:
+                count = values.shape[0] if values.ndim else 1
+            self.total.assign_add(ops.sum(values))
+            self.count.assign_add(count)
+
+    def result(self) -> Tensor:
+        total, count = self.total.data, self.count.data
+        xp = backend.array_module(total)
+        safe = xp.where(count == 0, xp.ones_like(count), count)
+        return Tensor(xp.asarray(xp.where(count == 0, xp.zeros_like(total), total / safe)))
+
+
+class MeanMetricWrapper(Mean):
+    """The mean of what a function ``fn(y_true, y_pred, **kwargs)`` gives for each sample.
+
+    Parameters
+    ----------
+    fn : callable
+    name, dtype
+        See `Metric`.
+    **kwargs
+        Handed on to `fn`.
+    """
+
+    def __init__(self, fn, name=None, dtype=None, **kwargs):
+        super().__init__(name or auto_name(type(self).__name__), dtype)
+        self._fn = fn
+        self._fn_kwargs = kwargs
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Take in targets and predictions; what a mask of the predictions leaves out is not counted."""
+        with no_grad():
+            mask = backend.get_keras_mask(y_pred)
+            values = self._fn(y_true, y_pred, **self._fn_kwargs)
+            super().update_state(values, apply_mask(sample_weight, mask, self.dtype, "sum"))
+
+    def get_config(self):
+        extra = {"fn": self._fn, **self._fn_kwargs} if type(self) is MeanMetricWrapper else self._fn_kwargs
+        return {**super().get_config(), **registry.serialize_keras_object(extra)}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**(registry.deserialize_keras_object(config) if "fn" in config else config))

@@ -1,0 +1,191 @@
+"""`Fitting`: the loop that trains."""
+
+import numpy as np
+
+from minirnn.callbacks.callback_list import CallbackList
+from minirnn.callbacks.history import History
+from minirnn.models.data import positive_int, unpack_x_y_sample_weight
+from minirnn.models.evaluation import Evaluation, check_verbose
+from minirnn.models.sources import ArraySource, Feed, source_of
+
+
+def _epochs_to_validate(frequency, where):
+    """Return a function that says of an epoch, counted from 1, whether it is validated."""
+    if isinstance(frequency, list | tuple | set):
+        return lambda epoch: epoch in frequency
+    every = positive_int(frequency, "validation_freq (if no list)", where)
+    return lambda epoch: epoch % every == 0
+
+
+class Fitting(Evaluation):
+    """The part of a model that trains it on data."""
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        validation_split=0.0,
+        validation_data=None,
+        shuffle=True,
+        class_weight=None,
+        sample_weight=None,
+        initial_epoch=0,
+        steps_per_epoch=None,
+        validation_steps=None,
+        validation_batch_size=None,
+        validation_freq=1,
+    ) -> History:
+        """Train the model.
+
+        All that can be wrong with the arguments and with the form of the data is looked at, on the first
+        batch too, before a weight changes.
+
+        Parameters
+        ----------
+        x : array, nested structure of arrays, or iterable of batches
+            A generator, or anything to iterate over or with ``__len__`` and ``__getitem__``, gives batches
+            ``(x, y)``, ``(x, y, sample_weight)`` or ``(x,)``; then `y`, `sample_weight` and `batch_size` stay
+            None. Floats are cast to floatx batch by batch, never all at once.
+        y : array or nested structure of arrays, optional
+        batch_size : int, optional
+            Default 32.
+        epochs, initial_epoch : int
+            Training goes from epoch `initial_epoch`, counted from 0, to `epochs`.
+        verbose : "auto", 0, 1 or 2
+            Nothing, a progress bar (also "auto"), or a line an epoch.
+        callbacks : Callback or list of Callback, optional
+        validation_split : float
+            In (0, 1): set apart so much of the end of the arrays.
+        validation_data : tuple or iterable, optional
+            ``(x, y)`` or ``(x, y, sample_weight)``, or batches.
+        shuffle : bool or "batch"
+            Of arrays the samples, of a sequence of batches the batches; "batch" of arrays the batches.
+        class_weight : dict of int to float, optional
+            The weight of samples by class; 1 for classes it leaves out.
+        sample_weight : array or structure of arrays, optional
+            A weight for each sample, or each value of the loss.
+        steps_per_epoch, validation_steps : int, optional
+            How many batches; default all. A generator, which ends once, needs the first with epochs above 1.
+        validation_batch_size : int, optional
+            Default `batch_size`.
+        validation_freq : int or list of int
+            Validate every so many epochs, or after these (counted from 1).
+
+        Returns
+        -------
+        History
+            Its ``history`` has the value of every loss and metric after every epoch.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the model is not compiled, or an argument or the data has a wrong form.
+        """
+        self._check_compiled("fit")
+        where = f"{self._where}: fit"
+        epochs = positive_int(epochs, "epochs", where, at_least=0)
+        initial_epoch = positive_int(initial_epoch, "initial_epoch", where, at_least=0)
+        check_verbose(verbose, where)
+        validate_at = _epochs_to_validate(validation_freq, where)
+        steps = None if steps_per_epoch is None else positive_int(steps_per_epoch, "steps_per_epoch", where)
+        if shuffle not in (True, False, "batch"):
+            raise ValueError(f'{where}: shuffle must be True, False or "batch"; got {shuffle!r}.')
+        if not isinstance(validation_split, int | float | np.number) or not 0 <= validation_split < 1:
+            raise ValueError(
+                f"{where}: validation_split must be in (0, 1), or 0 for none; got {validation_split!r}."
+            )
+        options = {"where": where, "batch_size": batch_size, "steps": steps}
+        if validation_split and validation_data is None:
+            whole = source_of(x, y, sample_weight, **options)
+            if not isinstance(whole, ArraySource):
+                raise ValueError(f"{where}: validation_split needs arrays; pass validation_data for batches.")
+            rest, validation_data = whole.split(validation_split, where)
+            x, y, sample_weight = rest
+        source = source_of(x, y, sample_weight, shuffle=shuffle, class_weight=class_weight, **options)
+        many = epochs - initial_epoch > 1
+        if many and source.one_shot and steps is None:
+            raise ValueError(
+                f"{where}: a {type(source.data).__name__} can be gone through once; epochs={epochs} needs "
+                "steps_per_epoch, and a generator that does not end."
+            )
+        self._check_source(source, where)
+        feed = Feed(source, steps, self.steps_per_execution)
+        validation = self._validation(
+            validation_data, batch_size, validation_batch_size, validation_steps, many
+        )
+        self._dry_run(source.peek(), "train_step")
+        if validation is not None:
+            self._dry_run(validation.source.peek(), "test_step")
+
+        if not isinstance(callbacks, CallbackList):
+            callbacks = CallbackList(
+                callbacks,
+                add_history=True,
+                add_progbar=verbose != 0,
+                model=self,
+                verbose=verbose,
+                epochs=epochs,
+                steps=feed.steps,
+            )
+        self.stop_training = False
+        logs = {}
+        callbacks.on_train_begin()
+        try:
+            for epoch in range(initial_epoch, epochs):
+                if feed.exhausted:
+                    break
+                logs = self._train_epoch(epoch, feed, callbacks)
+                if validation is not None and validate_at(epoch + 1) and not validation.exhausted:
+                    validation.restart()
+                    val_logs = self._evaluate(validation, callbacks)
+                    logs.update({f"val_{name}": value for name, value in val_logs.items()})
+                callbacks.on_epoch_end(epoch, logs)
+                if self.stop_training:
+                    break
+            if self.optimizer is not None and self.optimizer.built:
+                self.optimizer.finalize_variable_values(self.trainable_weights)
+            callbacks.on_train_end(logs)
+        finally:
+            callbacks.close()
+        return self.history
+
+    def _train_epoch(self, epoch, feed, callbacks) -> dict:
+        self.reset_metrics()
+        callbacks.on_epoch_begin(epoch)
+        logs = None
+        with self._hold():
+            for begin, end, batches in feed.epoch():
+                callbacks.on_train_batch_begin(begin)
+                for batch in batches:
+                    logs = self._logs_of(self.train_step, batch)
+                callbacks.on_train_batch_end(end, logs)
+                if self.stop_training:
+                    break
+        if logs is None:
+            raise ValueError(f"{self._where}: fit: the data yielded no batch in epoch {epoch + 1}.")
+        return dict(logs)
+
+    def _validation(self, data, batch_size, validation_batch_size, steps, many):
+        """Return the feed of the validation data, or None."""
+        if data is None:
+            return None
+        where = f"{self._where}: fit: validation_data"
+        if isinstance(data, list | tuple) and not hasattr(data, "_fields"):
+            x, y, sample_weight = unpack_x_y_sample_weight(data)
+        else:
+            x, y, sample_weight = data, None, None
+        steps = None if steps is None else positive_int(steps, "validation_steps", where)
+        if validation_batch_size is None and (isinstance(x, list | tuple | dict) or hasattr(x, "__array__")):
+            validation_batch_size = batch_size
+        source = source_of(x, y, sample_weight, where=where, batch_size=validation_batch_size, steps=steps)
+        if many and source.one_shot and steps is None:
+            raise ValueError(
+                f"{where}: a {type(source.data).__name__} can be gone through once; with several epochs it "
+                "needs validation_steps."
+            )
+        self._check_source(source, where)
+        return Feed(source, steps, self.steps_per_execution)

@@ -1,0 +1,185 @@
+"""The architecture of a functional model as plain values, in the form of Keras, and the model made from them.
+
+A layer stands with its config and its calls ("inbound_nodes"). A symbolic tensor among the arguments of a
+call is named by where it came from: the layer, the number of its call, the number of the output. Ops that are
+no layers and namedtuples have no form in Keras that could be read here; theirs are minirnn's own.
+"""
+
+import copy
+from collections import namedtuple
+from typing import Any
+
+from minirnn import ops, tree
+from minirnn.autograd.tensor import OPERATORS
+from minirnn.layers.layer import Layer
+from minirnn.ops.symbolic import KerasTensor, symbolic_call
+from minirnn.utils.registry import CustomObjectScope, deserialize_keras_object, serialize_keras_object
+
+
+def config_of(model) -> dict:
+    """Return the config of a Functional model."""
+    graph = model._graph
+    layers = []
+    for operation in graph.operations:
+        if operation.layer is not None:
+            config = dict(serialize_keras_object(operation.layer))
+        else:
+            config = {
+                "module": "minirnn.ops",
+                "class_name": "function",
+                "config": operation.calls[0].function.__name__,
+            }
+        config["name"] = operation.name
+        config["inbound_nodes"] = [_node(call, graph, operation.layer is None) for call in operation.calls]
+        layers.append(config)
+    config = {"name": model.name, "trainable": model.trainable, "layers": layers}
+
+    def place(tensor):
+        operation, number, index = graph.origin(tensor)
+        # Keras counts the calls of a model inside of another one from 1 here, and from 0 in the calls above.
+        return [operation.name, number + hasattr(operation.layer, "_graph"), index]
+
+    config["input_layers"] = _plain(tree.map_structure(place, model.input))
+    config["output_layers"] = _plain(tree.map_structure(place, model.output))
+    return copy.deepcopy(config)
+
+
+def _node(call, graph, of_op) -> dict:
+    return {
+        "args": [_encode(value, graph, of_op) for value in call.args],
+        "kwargs": {name: _encode(value, graph, of_op) for name, value in call.kwargs.items()},
+    }
+
+
+def _encode(value, graph, of_op):
+    if isinstance(value, KerasTensor):
+        operation, number, index = graph.origin(value)
+        history = [operation.name, number, index]
+        config = {"shape": value.shape, "dtype": value.dtype.name, "keras_history": history}
+        return {"class_name": "__keras_tensor__", "config": config}
+    if hasattr(value, "_fields"):
+        return _namedtuple(value, lambda item: _encode(item, graph, of_op))
+    if isinstance(value, list | tuple):
+        items = [_encode(item, graph, of_op) for item in value]
+        # To an op, an index above all, a tuple is another thing than a list; JSON has lists alone.
+        return {"class_name": "__tuple__", "config": items} if of_op and isinstance(value, tuple) else items
+    if isinstance(value, dict):
+        return {key: _encode(item, graph, of_op) for key, item in value.items()}
+    return serialize_keras_object(value)
+
+
+def _namedtuple(value, encode) -> dict:
+    items = {field: encode(item) for field, item in zip(value._fields, value)}
+    return {"class_name": "__namedtuple__", "config": {"name": type(value).__name__, "items": items}}
+
+
+def _plain(value):
+    """Return a structure of places without its namedtuples, which JSON has not."""
+    if hasattr(value, "_fields"):
+        return _namedtuple(value, _plain)
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return type(value)(map(_plain, value)) if isinstance(value, list | tuple) else value
+
+
+class _NotYet(Exception):
+    """A call needs the outputs of one that has not been made."""
+
+
+def _decode(value, outputs) -> Any:
+    """Return the arguments of a call, with the symbolic tensors made so far."""
+    if isinstance(value, list | tuple):
+        return type(value)(_decode(item, outputs) for item in value)
+    if not isinstance(value, dict):
+        return value
+    kind, inner = value.get("class_name"), value.get("config", {})
+    if kind == "__keras_tensor__":
+        name, number, index = inner["keras_history"]
+        if (name, number) not in outputs:
+            raise _NotYet
+        return outputs[name, number][index]
+    if kind == "__tuple__":
+        return tuple(_decode(item, outputs) for item in inner)
+    if kind == "__namedtuple__":
+        items = inner["items"]
+        return namedtuple(inner["name"], list(items))(*(_decode(item, outputs) for item in items.values()))
+    if kind is not None:
+        return deserialize_keras_object(value)
+    return {key: _decode(item, outputs) for key, item in value.items()}
+
+
+def _operation(config):
+    if config["class_name"] == "function":
+        name = config["config"]
+        function = getattr(ops, name, None) if name in ops.__all__ else OPERATORS.get(name)
+        if function is None:
+            raise ValueError(
+                f"Functional: the config names the op {name!r}, which minirnn.ops does not have."
+            )
+        return function
+    # Built when it is called: the shapes in its config have lost their namedtuples.
+    rest = ("name", "inbound_nodes", "build_config")
+    return deserialize_keras_object({k: v for k, v in config.items() if k not in rest})
+
+
+def from_config(cls, config, custom_objects=None):
+    """Make a Functional model from its config.
+
+    Raises
+    ------
+    ValueError
+        If a class is not known, or a call needs a tensor that no other call makes.
+    """
+    with CustomObjectScope(custom_objects or {}):
+        made = {layer["name"]: _operation(layer) for layer in config["layers"]}
+        outputs: dict[tuple[str, int], list] = {}
+        waiting = []
+        for layer in config["layers"]:
+            name = layer["name"]
+            if not layer["inbound_nodes"]:
+                outputs[name, 0] = [made[name].output]
+            waiting += [(name, number, node) for number, node in enumerate(layer["inbound_nodes"])]
+        while waiting:
+            left = [entry for entry in waiting if not _made(entry, made[entry[0]], outputs)]
+            if len(left) == len(waiting):
+                raise ValueError(
+                    f"{cls.__name__}: the config has calls that wait for one another or for what is not "
+                    f"there: {sorted({name for name, _, _ in left})}."
+                )
+            waiting = left
+
+    def tensor(place):
+        name, number, index = place
+        return outputs[name, number - hasattr(made[name], "_graph")][index]
+
+    def tensors(places):
+        if _is_place(places):
+            return tensor(places)
+        if isinstance(places, dict) and places.get("class_name") == "__namedtuple__":
+            items = places["config"]["items"]
+            return namedtuple(places["config"]["name"], list(items))(*map(tensors, items.values()))
+        if isinstance(places, dict):
+            return {key: tensors(item) for key, item in places.items()}
+        return type(places)(map(tensors, places))
+
+    rest = {k: v for k, v in config.items() if k not in ("layers", "input_layers", "output_layers")}
+    return cls(inputs=tensors(config["input_layers"]), outputs=tensors(config["output_layers"]), **rest)
+
+
+def _is_place(value) -> bool:
+    return isinstance(value, list | tuple) and len(value) == 3 and isinstance(value[0], str)
+
+
+def _made(entry, function, outputs) -> bool:
+    """Make a call if all that it needs is there, and say whether it was made."""
+    name, number, node = entry
+    try:
+        args, kwargs = _decode(node["args"], outputs), _decode(node["kwargs"], outputs)
+    except _NotYet:
+        return False
+    if isinstance(function, Layer):
+        result = function(*args, **kwargs)
+    else:
+        result = symbolic_call(function, args, kwargs)
+    outputs[name, number] = tree.flatten(result)
+    return True

@@ -1,0 +1,366 @@
+"""Where batches come from: arrays, sequences of batches, or anything that can be iterated over.
+
+`source_of` looks at what `fit`, `evaluate` or `predict` was given and returns a source: an object that can be
+gone through, with the number of its batches where that is known. `Feed` cuts a source into epochs.
+"""
+
+import math
+import warnings
+from collections.abc import Iterator
+from itertools import chain, islice
+from typing import Any
+
+import numpy as np
+
+from minirnn import backend, config, random, tree
+from minirnn.autograd import Tensor
+from minirnn.models.data import (
+    as_array,
+    pack_x_y_sample_weight,
+    positive_int,
+    to_tensor,
+    unpack_x_y_sample_weight,
+)
+
+
+def class_weights(y, class_weight, where) -> np.ndarray:
+    """Return the weight of each sample: that of its class, 1 for a class without.
+
+    Parameters
+    ----------
+    y : array, shape (samples,), (samples, 1), or (samples, ..., classes) one-hot
+    class_weight : dict of int to float
+
+    Raises
+    ------
+    ValueError
+        If it is no such dict, or names a class that the one-hot targets have not.
+    """
+    if not isinstance(class_weight, dict) or not class_weight:
+        raise ValueError(
+            f"{where}: class_weight must be a dict from class numbers to weights; got {class_weight!r}."
+        )
+    if y is None or tree.is_nested(y):
+        raise ValueError(f"{where}: class_weight needs one array of targets; got {type(y).__name__}.")
+    labels = backend.to_numpy(as_array(y, "y", where))
+    classes = labels.shape[-1] if labels.ndim > 1 and labels.shape[-1] > 1 else None
+    table = {}
+    for key, weight in class_weight.items():
+        number = positive_int(key, "each key of class_weight", where, at_least=0)
+        if classes is not None and number >= classes:
+            raise ValueError(f"{where}: class_weight names class {number}, but y has {classes} classes.")
+        if not isinstance(weight, int | float | np.number) or not weight >= 0:
+            raise ValueError(f"{where}: class_weight of class {number} must be 0 or more; got {weight!r}.")
+        table[number] = float(weight)
+    if labels.ndim > 1:
+        labels = labels.argmax(axis=-1) if classes is not None else labels[..., 0]
+    labels = np.round(labels).astype(np.int64)
+    weights = np.ones(labels.shape, config.floatx())
+    for number, weight in table.items():
+        weights[labels == number] = weight
+    return weights
+
+
+class Source:
+    """What there is to go through: the base of the sources below.
+
+    Attributes
+    ----------
+    data : object
+        What was passed.
+    count : int or None
+        The number of batches.
+    samples, batch_size : int or None
+        Known of arrays.
+    one_shot : bool
+        Whether it can be gone through only once.
+    """
+
+    data: Any
+    count: int | None = None
+    samples: int | None = None
+    batch_size: int | None = None
+    one_shot = False
+
+    def peek(self):
+        """Return the first batch, without an effect on the next pass."""
+        raise NotImplementedError
+
+    def __iter__(self) -> Iterator:
+        raise NotImplementedError
+
+
+class ArraySource(Source):
+    """Batches cut from arrays; with `shuffle` in another order at each pass.
+
+    Parameters
+    ----------
+    x, y, sample_weight : structure of array
+        All of one length; None where there is none.
+    batch_size : int, optional
+        Default 32.
+    shuffle : bool or "batch"
+        "batch" keeps the samples of a batch together.
+    where : str
+        Begins the errors.
+    """
+
+    samples: int
+    batch_size: int
+    count: int
+
+    def __init__(self, x, y, sample_weight, batch_size, shuffle, where):
+        arrays = {}
+        for name, value in (("x", x), ("y", y), ("sample_weight", sample_weight)):
+            arrays[name] = _each_array(value, name, where)
+        lengths = {f"{name}{place}": len(a) for name, value in arrays.items() for place, a in _places(value)}
+        if len(set(lengths.values())) > 1:
+            listed = ", ".join(f"{name} has {n}" for name, n in lengths.items())
+            raise ValueError(f"{where}: all arrays must have as many samples; {listed}.")
+        if not lengths:
+            raise ValueError(f"{where}: there is no data; x must hold at least one array.")
+        self.samples = next(iter(lengths.values()))
+        if not self.samples:
+            raise ValueError(f"{where}: the data is empty; x must hold at least one sample.")
+        self.batch_size = batch_size or 32
+        self.count = math.ceil(self.samples / self.batch_size)
+        self.data = x
+        self.x, self.y, self.sample_weight = arrays["x"], arrays["y"], arrays["sample_weight"]
+        self._shuffle = shuffle
+
+    def split(self, share, where) -> tuple[tuple, tuple]:
+        """Return this data without its last part, and that part, as two tuples ``(x, y, sample_weight)``."""
+        at = math.floor(self.samples * (1.0 - share))
+        if at in (0, self.samples):
+            raise ValueError(
+                f"{where}: validation_split={share} of {self.samples} samples leaves {at} for training and "
+                f"{self.samples - at} for validation; both need one at least."
+            )
+        data = (self.x, self.y, self.sample_weight)
+        first, last = self._cut(data, slice(None, at)), self._cut(data, slice(at, None))
+        return tuple(first), tuple(last)
+
+    @staticmethod
+    def _cut(data, index) -> Any:
+        return tree.map_structure(lambda a: None if a is None else a[index], data)
+
+    def peek(self):
+        """Return the first batch of a pass without a shuffle."""
+        return self._batch(slice(0, self.batch_size))
+
+    def _batch(self, index):
+        def take(array):
+            if array is None:
+                return None
+            here = index if isinstance(index, slice) else backend.array_module(array).asarray(index)
+            return to_tensor(array[here])
+
+        return tree.map_structure(take, pack_x_y_sample_weight(self.x, self.y, self.sample_weight))
+
+    def __iter__(self):
+        order = None
+        if self._shuffle:
+            generator = np.random.default_rng(random.draw_seed(None))
+            order = generator.permutation(self.count if self._shuffle == "batch" else self.samples)
+        for number in range(self.count):
+            if self._shuffle == "batch" and order is not None:
+                number = int(order[number])
+            part = slice(number * self.batch_size, (number + 1) * self.batch_size)
+            yield self._batch(part if order is None or self._shuffle == "batch" else order[part])
+
+
+def _each_array(value, name, where):
+    if value is None:
+        return None
+    return tree.map_structure(lambda leaf: None if leaf is None else as_array(leaf, name, where), value)
+
+
+def _places(value):
+    """Return each array of a structure with its place in words: "", "[0]", "[1]"."""
+    leaves = tree.flatten(value)
+    places = [f"[{i}]" for i in range(len(leaves))] if tree.is_nested(value) else [""]
+    return [(place, leaf) for place, leaf in zip(places, leaves) if leaf is not None]
+
+
+class _BatchSource(Source):
+    """What sources of ready batches share: each batch is checked, weighted, and turned into Tensors."""
+
+    def __init__(self, data, class_weight, where):
+        self.data, self._class_weight, self._where = data, class_weight, where
+
+    def _convert(self, batch):
+        x, y, sample_weight = unpack_x_y_sample_weight(batch)
+        x, y = _each_array(x, "x", self._where), _each_array(y, "y", self._where)
+        weights: Any = _each_array(sample_weight, "sample_weight", self._where)
+        lengths = {len(a) for part in (x, y, weights) for _, a in _places(part)}
+        if len(lengths) != 1:
+            raise ValueError(
+                f"{self._where}: a batch must hold arrays of one length in the form (x, y) or (x, y, "
+                f"sample_weight); got lengths {sorted(lengths)}."
+            )
+        if self._class_weight is not None:
+            if weights is not None:
+                raise ValueError(
+                    f"{self._where}: class_weight and sample weights in the batches exclude each other."
+                )
+            weights = class_weights(y, self._class_weight, self._where)
+        return tree.map_structure(to_tensor, pack_x_y_sample_weight(x, y, weights))
+
+
+class SequenceSource(_BatchSource):
+    """Batches from an object with ``__len__`` and ``__getitem__``, such as a ``PyDataset`` of Keras."""
+
+    count: int
+
+    def __init__(self, data, class_weight, shuffle, where):
+        super().__init__(data, class_weight, where)
+        self.count = len(data)
+        self._shuffle = shuffle
+        if not self.count:
+            raise ValueError(f"{where}: the data is empty; {type(data).__name__} has length 0.")
+
+    def peek(self):
+        """Return the first batch."""
+        return self._convert(self.data[0])
+
+    def __iter__(self):
+        getattr(self.data, "on_epoch_begin", lambda: None)()
+        order = range(self.count)
+        if self._shuffle:
+            order = np.random.default_rng(random.draw_seed(None)).permutation(self.count)
+        for index in order:
+            yield self._convert(self.data[int(index)])
+        getattr(self.data, "on_epoch_end", lambda: None)()
+
+
+class IterableSource(_BatchSource):
+    """Batches from a generator or any other iterable."""
+
+    def __init__(self, data, class_weight, where):
+        super().__init__(data, class_weight, where)
+        iterator = iter(data)
+        self.one_shot = iterator is data
+        self.count = len(data) if hasattr(data, "__len__") else None
+        self._begun = iterator
+
+    def peek(self):
+        """Return the first batch; the next pass begins with it nevertheless."""
+        iterator = iter(self.data) if self._begun is None else self._begun
+        first = list(islice(iterator, 1))
+        if not first:
+            raise ValueError(
+                f"{self._where}: the data is empty; {type(self.data).__name__} yielded no batch."
+            )
+        self._begun = chain(first, iterator)
+        return self._convert(first[0])
+
+    def __iter__(self):
+        iterator, self._begun = self._begun, None
+        yield from map(self._convert, iter(self.data) if iterator is None else iterator)
+
+
+def source_of(
+    x, y=None, sample_weight=None, *, where, batch_size=None, steps=None, shuffle=False, class_weight=None
+):
+    """Return the source of batches for what a user passed as data.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it is no data, or an argument does not go with it.
+    """
+    if batch_size is not None:
+        batch_size = positive_int(batch_size, "batch_size", where)
+    if x is None:
+        raise ValueError(f"{where}: x is missing; pass arrays, or an iterable of batches.")
+    if isinstance(x, list | tuple | dict | Tensor) or backend.is_array(x) or hasattr(x, "__array__"):
+        return _array_source(x, y, sample_weight, where, batch_size, steps, shuffle, class_weight)
+    if isinstance(x, str | bytes | int | float) or not (hasattr(x, "__iter__") or hasattr(x, "__getitem__")):
+        hint = " It is a function: pass what it returns." if callable(x) else ""
+        raise TypeError(
+            f"{where}: x must be arrays, nested in any way, or an iterable of batches; got "
+            f"{type(x).__name__}.{hint}"
+        )
+    for name, value in (("y", y), ("sample_weight", sample_weight), ("batch_size", batch_size)):
+        if value is not None:
+            raise ValueError(
+                f"{where}: {name} cannot be given beside an iterable of batches; each batch brings its own, "
+                "in the form (x, y) or (x, y, sample_weight)."
+            )
+    if hasattr(x, "__len__") and hasattr(x, "__getitem__"):
+        return SequenceSource(x, class_weight, shuffle, where)
+    return IterableSource(x, class_weight, where)
+
+
+def _array_source(x, y, sample_weight, where, batch_size, steps, shuffle, class_weight):
+    if class_weight is not None:
+        if sample_weight is not None:
+            raise ValueError(f"{where}: class_weight and sample_weight exclude each other.")
+        sample_weight = class_weights(y, class_weight, where)
+    if sample_weight is not None and y is None:
+        raise ValueError(f"{where}: sample_weight was given without y.")
+    if steps and not batch_size:
+        leaves = [leaf for leaf in tree.flatten(x) if hasattr(leaf, "shape") and len(leaf.shape)]
+        batch_size = max(1, math.ceil(leaves[0].shape[0] / steps)) if leaves else None
+    return ArraySource(x, y, sample_weight, batch_size, shuffle, where)
+
+
+class Feed:
+    """The batches of a source, epoch by epoch.
+
+    Parameters
+    ----------
+    source : ArraySource, SequenceSource or IterableSource
+    steps : int, optional
+        Batches an epoch; the next epoch then goes on where this one ended. Default: all of the source.
+    group : int
+        How many batches are given at a time.
+
+    Attributes
+    ----------
+    steps : int or None
+        As given, or the number of batches of the source; None where it is not known yet.
+    exhausted : bool
+        Whether the data has ended for good.
+    """
+
+    def __init__(self, source, steps=None, group=1):
+        self.source, self._given, self._group = source, steps, group
+        self.steps = self._limit = steps or source.count
+        self.exhausted = False
+        self._pass = None
+        self._taken = 0
+
+    def restart(self):
+        """Let the next epoch begin with the first batch, where the source can be gone through again."""
+        if not self.source.one_shot:
+            self._pass = None
+
+    def epoch(self):
+        """Yield the number of the first and of the last batch of each group, and the batches."""
+        if self._pass is None or self._given is None:
+            self._pass, self._taken = iter(self.source), 0
+        count, limit = 0, self._limit
+        while limit is None or count < limit:
+            wanted = self._group if limit is None else min(self._group, limit - count)
+            batches = list(islice(self._pass, wanted))
+            if not batches:
+                break
+            yield count, count + len(batches) - 1, batches
+            count += len(batches)
+            self._taken += len(batches)
+        ended = limit is not None and count < limit
+        self.exhausted = self.source.one_shot and (ended or self._given is None)
+        if limit is None:
+            self.steps = count
+        if ended:
+            warnings.warn(
+                f"The data ended after {count} of {limit} batches. Let it yield steps * epochs batches, or "
+                "pass "
+                "fewer steps.",
+                stacklevel=3,
+            )
+        if ended or self._taken == self.source.count:
+            # The end of a pass may have more to do than the last batch.
+            next(self._pass, None)
+            self._pass = None

@@ -1,0 +1,363 @@
+"""The base class of optimizers: what happens around one update of the weights.
+
+In this order: gradients are checked, unscaled, accumulated, clipped; weights decay; the rule of the subclass
+updates them; their moving averages and constraints follow. Nothing is changed before all checks are passed.
+"""
+
+import re
+import warnings
+from typing import Any
+
+import numpy as np
+
+from minirnn import config, initializers
+from minirnn.autograd import Tensor, Variable, convert, no_grad
+from minirnn.optimizers.clipping import clip
+from minirnn.optimizers.schedules import LearningRateSchedule
+from minirnn.optimizers.state import OptimizerState
+from minirnn.utils import registry
+from minirnn.utils.naming import auto_name
+
+
+def _rate(value, where) -> float:
+    """Return a learning rate as a float, or raise ValueError."""
+    if isinstance(value, bool | str) or not isinstance(value, int | float | np.number | np.ndarray | Tensor):
+        raise ValueError(
+            f"{where}: learning_rate must be a number, a LearningRateSchedule or a callable; got {value!r}."
+        )
+    return float(value)
+
+
+class Optimizer(OptimizerState):
+    """The base class: subclasses define ``build``, ``update_step`` and ``get_config``.
+
+    Parameters
+    ----------
+    learning_rate : float, LearningRateSchedule or callable
+        A schedule is called with the number of steps so far, a callable without arguments.
+    weight_decay : float, optional
+        Before each update every weight loses this share, times the learning rate, of itself.
+    clipnorm : float, optional
+        The largest norm of the gradient of one weight.
+    clipvalue : float, optional
+        The largest absolute value in a gradient.
+    global_clipnorm : float, optional
+        The largest norm of all gradients together. At most one of the three may be given.
+    use_ema : bool
+        Keep a moving average of each weight.
+    ema_momentum : float
+        In [0, 1]: the share of the old average in the new one.
+    ema_overwrite_frequency : int, optional
+        Set the weights to their averages every so many steps; by default `finalize_variable_values` does.
+    loss_scale_factor : float, optional
+        What `scale_loss` multiplies the loss by, and gradients are divided by.
+    gradient_accumulation_steps : int, optional
+        2 or more: update once in so many steps, by the mean of their gradients.
+    name : str, optional
+
+    Attributes
+    ----------
+    iterations : Variable, int32, scalar
+        The steps so far (those that updated, if gradients are accumulated).
+    variables : list of Variable
+        Its whole state: the iterations, the learning rate, then what `build` made.
+
+    Raises
+    ------
+    ValueError
+        If an argument is none of these.
+    """
+
+    def __init__(
+        self,
+        learning_rate,
+        weight_decay=None,
+        clipnorm=None,
+        clipvalue=None,
+        global_clipnorm=None,
+        use_ema=False,
+        ema_momentum=0.99,
+        ema_overwrite_frequency=None,
+        loss_scale_factor=None,
+        gradient_accumulation_steps=None,
+        name=None,
+        **kwargs,
+    ):
+        where = type(self).__name__
+        if kwargs:
+            raise ValueError(f"{where}: unknown argument(s) {', '.join(kwargs)}.")
+        limits = [limit for limit in (clipnorm, clipvalue, global_clipnorm) if limit is not None]
+        if len(limits) > 1 or not all(limit > 0 for limit in limits):
+            raise ValueError(
+                f"{where}: at most one of clipnorm, clipvalue and global_clipnorm can be set, above 0; got "
+                f"clipnorm={clipnorm}, clipvalue={clipvalue}, global_clipnorm={global_clipnorm}."
+            )
+        if gradient_accumulation_steps and gradient_accumulation_steps < 2:
+            raise ValueError(
+                f"{where}: gradient_accumulation_steps must be 2 or more; got {gradient_accumulation_steps}."
+            )
+        if use_ema and not 0 <= ema_momentum <= 1:
+            raise ValueError(f"{where}: ema_momentum must be in [0, 1]; got {ema_momentum}.")
+        if (
+            use_ema
+            and ema_overwrite_frequency
+            and not (isinstance(ema_overwrite_frequency, int) and ema_overwrite_frequency > 0)
+        ):
+            raise ValueError(
+                f"{where}: ema_overwrite_frequency must be an int above 0; got {ema_overwrite_frequency!r}."
+            )
+        if not callable(learning_rate):
+            learning_rate = _rate(learning_rate, where)
+        super().__init__()
+        self.name = name or auto_name(where)
+        self.weight_decay = weight_decay
+        self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
+        self.use_ema, self.ema_momentum = use_ema, ema_momentum
+        self.ema_overwrite_frequency = ema_overwrite_frequency
+        self.loss_scale_factor = loss_scale_factor
+        self.gradient_accumulation_steps = gradient_accumulation_steps
+        self.built = False
+        self._trainable_variables: list[Variable] = []
+        self._indices: dict[int, int] = {}
+        self._no_decay: tuple[list[Variable], re.Pattern | None] = ([], None)
+        self._warned = False
+        self._averages: list[Variable] = []
+        self._accumulators: list[Variable] = []
+        self._iterations = self.add_variable((), dtype="int32", name="iteration")
+        if callable(learning_rate):
+            self._learning_rate = learning_rate
+        else:
+            self._learning_rate = self.add_variable(
+                (), initializers.Constant(learning_rate), config.floatx(), name="learning_rate"
+            )
+
+    def __setstate__(self, state):
+        # In a copy the same weights are other objects.
+        self.__dict__.update(state)
+        self._indices = {id(v): i for i, v in enumerate(self._trainable_variables)}
+
+    @property
+    def iterations(self):
+        if self.gradient_accumulation_steps:
+            return self._iterations // self.gradient_accumulation_steps
+        return self._iterations
+
+    @property
+    def learning_rate(self) -> Any:
+        """The present rate: a Variable, or what the schedule or callable gives. Assign a number to set it."""
+        if isinstance(self._learning_rate, LearningRateSchedule):
+            return self._learning_rate(self._iterations)
+        return self._learning_rate if isinstance(self._learning_rate, Variable) else self._learning_rate()
+
+    @learning_rate.setter
+    def learning_rate(self, value):
+        variable = self._learning_rate if isinstance(self._learning_rate, Variable) else None
+        if callable(value) and not isinstance(value, Tensor):
+            self._learning_rate = value
+            self._variables = [v for v in self._variables if v is not variable]
+        elif variable is None:
+            raise TypeError(
+                f"{type(self).__name__} {self.name!r}: its learning rate is a schedule or a callable and "
+                "cannot be set to a number; make the optimizer with a number to set it later."
+            )
+        else:
+            variable.assign(_rate(value, type(self).__name__))
+
+    def build(self, variables) -> None:
+        """Make the state for these weights; subclasses add their own."""
+        variables = list(variables)
+        if self.use_ema:
+            self._averages = self.add_optimizer_variables(variables, "average")
+        if self.gradient_accumulation_steps:
+            self._accumulators = self.add_optimizer_variables(variables, "gradient_accumulator")
+        self._indices = {id(v): i for i, v in enumerate(variables)}
+        self._trainable_variables = variables
+        self.built = True
+
+    def _get_variable_index(self, variable) -> int:
+        return self._indices[id(variable)]
+
+    def update_step(self, gradient, variable, learning_rate) -> None:
+        """Update one weight.
+
+        Parameters
+        ----------
+        gradient : Tensor
+            Of the shape and dtype of `variable`.
+        variable : Variable
+        learning_rate : float
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define update_step().")
+
+    def apply_gradients(self, grads_and_vars):
+        """Update weights from pairs of a gradient and a Variable; returns `iterations`. See `apply`."""
+        grads, variables = zip(*grads_and_vars, strict=True)
+        self.apply(grads, variables)
+        return self.iterations
+
+    def apply(self, grads, trainable_variables=None) -> None:
+        """Update weights by their gradients.
+
+        Parameters
+        ----------
+        grads : list of (Tensor, array or None)
+            One for each weight, of its shape; a weight with None stays as it is, with a warning at first.
+        trainable_variables : list of Variable, optional
+            Default: those that the optimizer was built with. The first call builds it.
+
+        Raises
+        ------
+        ValueError
+            If there is no gradient at all, one has another shape than its weight, or a weight is not among
+            those that the optimizer was built with. Nothing is changed then.
+        """
+        grads = list(grads)
+        if not grads:
+            return
+        where = f"{type(self).__name__} {self.name!r}"
+        if trainable_variables is None:
+            if not self.built:
+                raise ValueError(
+                    f"{where}: call build(variables) first, or give the variables with the gradients."
+                )
+            variables = self._trainable_variables
+        else:
+            variables = list(trainable_variables)
+        if len(grads) != len(variables):
+            raise ValueError(f"{where}: {len(variables)} variables need as many gradients; got {len(grads)}.")
+        with no_grad():
+            pairs = self._checked(grads, variables, where)
+            if not self.built:
+                self.build(variables)
+            self._step([g for g, _ in pairs], [v for _, v in pairs])
+            for _, variable in pairs:
+                if variable.constraint is not None:
+                    variable.assign(variable.constraint(variable))
+            self._iterations.assign_add(1)
+
+    def _checked(self, grads, variables, where) -> list[tuple[Tensor, Variable]]:
+        """Return the pairs that have a gradient, after all that can be wrong with them has been looked at."""
+        pairs, missing = [], []
+        for gradient, variable in zip(grads, variables):
+            if self.built and id(variable) not in self._indices:
+                raise ValueError(
+                    f"{where}: variable {variable.path!r} is not one of those that it was built with; make "
+                    "another optimizer for other variables."
+                )
+            if gradient is None:
+                missing.append(variable.path)
+                continue
+            gradient = gradient if isinstance(gradient, Tensor) else convert(gradient)
+            if gradient.data.shape != variable.data.shape:
+                raise ValueError(
+                    f"{where}: the gradient of {variable.path!r} must have its shape, {variable.shape}; got "
+                    f"{gradient.shape}."
+                )
+            if gradient.data.dtype != variable.data.dtype:
+                gradient = convert(gradient, variable.dtype)
+            pairs.append((gradient, variable))
+        if not pairs:
+            raise ValueError(
+                f"{where}: no variable has a gradient. The loss does not depend on any of {missing}; it was "
+                "perhaps computed outside of the recorded function or inside of no_grad()."
+            )
+        if missing and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"{where}: there is no gradient for {missing}; they stay as they are.", stacklevel=4
+            )
+        return pairs
+
+    def _step(self, grads, variables):
+        if self.loss_scale_factor is not None:
+            grads = [Tensor(g.data / self.loss_scale_factor) for g in grads]
+        if not self.gradient_accumulation_steps:
+            self._update(grads, variables)
+        else:
+            slots = [self._accumulators[self._indices[id(v)]] for v in variables]
+            if (int(self._iterations) + 1) % self.gradient_accumulation_steps:
+                for slot, gradient in zip(slots, grads):
+                    slot.assign_add(gradient)
+            else:
+                steps = self.gradient_accumulation_steps
+                self._update([Tensor((g.data + s.data) / steps) for g, s in zip(grads, slots)], variables)
+                for slot in self._accumulators:
+                    slot.assign(Tensor(slot.data * 0))
+        if self.use_ema:
+            self._update_averages()
+
+    def _update(self, grads, variables):
+        grads = clip(grads, self.clipvalue, self.clipnorm, self.global_clipnorm)
+        rate = float(self.learning_rate)
+        if self.weight_decay is not None:
+            for variable in variables:
+                if self._use_weight_decay(variable):
+                    variable.assign(Tensor(variable.data - variable.data * (self.weight_decay * rate)))
+        for gradient, variable in zip(grads, variables):
+            self.update_step(gradient, variable, rate)
+
+    def _update_averages(self):
+        step = int(self.iterations)
+        momentum = self.ema_momentum if step else 0.0
+        for variable, average in zip(self._trainable_variables, self._averages):
+            average.assign(Tensor(momentum * average.data + (1 - momentum) * variable.data))
+        if self.ema_overwrite_frequency and (step + 1) % self.ema_overwrite_frequency == 0:
+            self.finalize_variable_values(self._trainable_variables)
+
+    def finalize_variable_values(self, var_list) -> None:
+        """Set the weights to their moving averages, if `use_ema`."""
+        if self.use_ema:
+            for variable in var_list:
+                variable.assign(self._averages[self._indices[id(variable)]])
+
+    def exclude_from_weight_decay(self, var_list=None, var_names=None) -> None:
+        """Let some weights not decay; to be called before `build`.
+
+        Parameters
+        ----------
+        var_list : list of Variable, optional
+        var_names : list of str, optional
+            Regular expressions: a weight is excluded if one is found in its name.
+        """
+        if self.built:
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r}: exclude_from_weight_decay must be called before build."
+            )
+        pattern = re.compile("|".join(sorted(set(var_names)))) if var_names else None
+        self._no_decay = (list(var_list or ()), pattern)
+
+    def _use_weight_decay(self, variable) -> bool:
+        excluded, pattern = self._no_decay
+        listed = any(v is variable for v in excluded)
+        return not listed and not (pattern and pattern.search(variable.name))
+
+    def scale_loss(self, loss):
+        """Return the loss times `loss_scale_factor`, if there is one."""
+        return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
+
+    def get_config(self) -> dict:
+        rate = self._learning_rate
+        return {
+            "name": self.name,
+            "learning_rate": float(rate)
+            if isinstance(rate, Variable)
+            else registry.serialize_keras_object(rate),
+            "weight_decay": self.weight_decay,
+            "clipnorm": self.clipnorm,
+            "global_clipnorm": self.global_clipnorm,
+            "clipvalue": self.clipvalue,
+            "use_ema": self.use_ema,
+            "ema_momentum": self.ema_momentum,
+            "ema_overwrite_frequency": self.ema_overwrite_frequency,
+            "loss_scale_factor": self.loss_scale_factor,
+            "gradient_accumulation_steps": self.gradient_accumulation_steps,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = dict(config)
+        if isinstance(config.get("learning_rate"), dict):
+            config["learning_rate"] = registry.deserialize_keras_object(
+                config["learning_rate"], custom_objects
+            )
+        return cls(**config)
