@@ -6,18 +6,6 @@ import minirnn
 from minirnn import backend, datasets, layers, losses, models, ops, utils, viz
 
 
-def build_model(units: int) -> models.Sequential:
-    """Return the guide's classifier: the 28 rows of a digit are read as 28 time steps."""
-    return models.Sequential(
-        [
-            layers.Input((28, 28)),
-            layers.LSTM(units),
-            layers.BatchNormalization(),
-            layers.Dense(10),
-        ]
-    )
-
-
 def run_demo(*, optimizer="adam", epochs=5, units=64, seed=0, backend_name="auto", plot="minirnn-demo.png"):
     """Train the classifier, print how it goes, draw one digit, and write the learning curve.
 
@@ -45,12 +33,14 @@ def run_demo(*, optimizer="adam", epochs=5, units=64, seed=0, backend_name="auto
     (x_train, y_train), (x_test, y_test) = datasets.mnist.load_data()
     x_train, x_test = x_train / 255.0, x_test / 255.0
 
-    model = build_model(units)
+    # The guide's classifier: the 28 rows of a digit are read as 28 time steps.
+    lstm = layers.LSTM(units)
+    model = models.Sequential([layers.Input((28, 28)), lstm, layers.BatchNormalization(), layers.Dense(10)])
     model.compile(
         loss=losses.SparseCategoricalCrossentropy(from_logits=True), optimizer=optimizer, metrics=["accuracy"]
     )
     print(f"minirnn {minirnn.__version__}, backend {backend.current().name}")
-    print(model.layers[0].kernel_report(x_train[:64]))
+    print(lstm.kernel_report(x_train[:64]))
     print(f"{len(x_train)} digits to learn from, {len(x_test)} to test on\n")
 
     history = model.fit(x_train, y_train, validation_data=(x_test, y_test), batch_size=64, epochs=epochs)
@@ -64,6 +54,8 @@ def run_demo(*, optimizer="adam", epochs=5, units=64, seed=0, backend_name="auto
     print(f"\npredicted: {predicted}   true label: {label}\n")
     try:
         print(f"Learning curve: {viz.plot_history(history, plot)}")
+    except OSError as error:
+        print(f"The learning curve could not be written to {plot}: {error}.")
     except ModuleNotFoundError as error:
         print(f"No learning curve was drawn: {error}. Install it with pip install 'minirnn[plot]'.")
     return history

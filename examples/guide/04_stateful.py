@@ -4,9 +4,10 @@ import numpy as np
 
 from minirnn import layers
 
-paragraph1 = np.random.random((20, 10, 50)).astype(np.float32)
-paragraph2 = np.random.random((20, 10, 50)).astype(np.float32)
-paragraph3 = np.random.random((20, 10, 50)).astype(np.float32)
+random = np.random.default_rng(0)
+paragraph1 = random.random((20, 10, 50), dtype=np.float32)
+paragraph2 = random.random((20, 10, 50), dtype=np.float32)
+paragraph3 = random.random((20, 10, 50), dtype=np.float32)
 
 lstm_layer = layers.LSTM(64, stateful=True)
 output = lstm_layer(paragraph1)

@@ -1,8 +1,9 @@
 """The same model on whatever there is: `device` names one where it matters."""
 
-import minirnn
 import numpy as np
 from digits import batch_size, build_model, compile_model, load_digits
+
+import minirnn
 
 (x_train, y_train), (x_test, y_test) = load_digits()
 sample, sample_label = x_train[0], y_train[0]

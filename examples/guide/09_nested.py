@@ -1,10 +1,11 @@
-"""Nested inputs, outputs and states: a cell of one's own that takes two features a step and keeps two states."""
+"""Nested inputs, outputs and states: a cell that takes two features a step and keeps two states."""
 
 import argparse
 import collections
 
-import minirnn
 import numpy as np
+
+import minirnn
 from minirnn import layers, ops, tree
 
 parser = argparse.ArgumentParser(description=__doc__)

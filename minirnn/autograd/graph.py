@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from minirnn.autograd.tensor import Tensor, Variable, state
+from minirnn.backend import blas
 
 _numbers = itertools.count()
 
@@ -157,7 +158,7 @@ def propagate(output: Tensor, cotangent: Tensor, wanted=(), *, create_graph=Fals
         before = slots[tensor.index]
         slots[tensor.index] = cotangent if before is None else before + cotangent
 
-    with _switch("recording", create_graph):
+    with _switch("recording", create_graph), blas.by_size():
         receive(output, cotangent)
         while heap:
             node = heapq.heappop(heap)[1]

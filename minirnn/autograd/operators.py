@@ -33,9 +33,9 @@ def _factors(a, b):
     return align(convert(a, "int32") if a.data.dtype == b.data.dtype == np.int8 else a, b)
 
 
-def _binary(name, prepare, dtypes):
+def _binary(name, prepare, dtypes, plain=None):
     """Make an operator of two arguments, which `prepare` makes ready for the primitive unless of `dtypes`."""
-    primitive, plain = P.__dict__[name], getattr(np, name)
+    primitive, plain = P.__dict__[name], plain or getattr(np, name)
 
     def function(a, b):
         # Two NumPy values of one dtype, or one and a number, with nothing to record are by far the most
@@ -46,7 +46,7 @@ def _binary(name, prepare, dtypes):
             if y.__class__ is ndarray:
                 direct = x.dtype is y.dtype and x.dtype in dtypes
             else:
-                direct = y.__class__ is float and x.dtype in _FLOATS
+                direct = (y.__class__ is float or y.__class__ is int) and x.dtype in _FLOATS
         else:
             direct = x.__class__ is float and y.__class__ is ndarray and y.dtype in _FLOATS
         if direct:
@@ -71,12 +71,8 @@ for _name in ("divide", "arctan2", "logaddexp"):
     _binary(_name, _float_operands, _FLOATS)
 for _name in ("floor_divide", "mod"):
     _binary(_name, _no_bools, _FLOATS)
+_binary("power", _no_bools, _FLOATS, pow)
 _binary("matmul", _factors, _FLOATS)
-
-
-@operator("power")
-def power(a, b):
-    return P.power(*_no_bools(a, b))
 
 
 @operator("getitem")

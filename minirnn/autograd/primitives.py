@@ -3,13 +3,16 @@
 `xp` is the array module of the arguments. What NumPy lacks is asked of the arrays' backend.
 """
 
+import itertools
 import math
+from typing import Any
 
 import numpy as np
 
 from minirnn import backend
 from minirnn.autograd.primitive import convert as convert
 from minirnn.autograd.primitive import define
+from minirnn.backend import blas
 
 # Elementwise, of two arguments.
 add = define("add", lambda xp, a, b: xp.add(a, b))
@@ -112,7 +115,7 @@ any = define("any", lambda xp, x, *, axis=None, keepdims=False: x.any(axis=axis,
 all = define("all", lambda xp, x, *, axis=None, keepdims=False: x.all(axis=axis, keepdims=keepdims))
 argmax = define("argmax", lambda xp, x, *, axis=None, keepdims=False: x.argmax(axis=axis, keepdims=keepdims))
 argmin = define("argmin", lambda xp, x, *, axis=None, keepdims=False: x.argmin(axis=axis, keepdims=keepdims))
-argsort = define("argsort", lambda xp, x, *, axis=-1: x.argsort(axis=axis, kind="stable"))
+argsort = define("argsort", lambda xp, x, *, axis=-1: xp.argsort(x, axis=axis, kind="stable"))
 
 # Reductions.
 sum = define("sum", lambda xp, x, *, axis=None, keepdims=False: x.sum(axis=axis, keepdims=keepdims))
@@ -155,11 +158,23 @@ softmax = define("softmax", _softmax)
 cumsum = define("cumsum", lambda xp, x, *, axis: x.cumsum(axis=axis, dtype=x.dtype))
 cumprod = define("cumprod", lambda xp, x, *, axis: x.cumprod(axis=axis, dtype=x.dtype))
 
+
 # Products.
-matmul = define("matmul", lambda xp, a, b: xp.matmul(a, b))
-einsum = define(
-    "einsum", lambda xp, *arrays, subscripts: xp.einsum(subscripts, *arrays, optimize=len(arrays) > 1)
-)
+def _matmul(xp, a, b):
+    if b.ndim:  # else NumPy says what is wrong
+        blas.before_product(a.size * b.shape[-1])
+    return xp.matmul(a, b)
+
+
+def _einsum(xp, *arrays, subscripts):
+    axes = itertools.chain(*(a.shape for a in arrays))
+    sizes = dict(zip(subscripts.split("->")[0].replace(",", ""), axes))
+    blas.before_product(math.prod(sizes.values()))
+    return xp.einsum(subscripts, *arrays, optimize=len(arrays) > 1)
+
+
+matmul = define("matmul", _matmul)
+einsum = define("einsum", _einsum)
 
 # Shapes.
 cast = define("cast", lambda xp, x, *, dtype: x.astype(dtype))
@@ -179,13 +194,13 @@ getitem = define("getitem", lambda xp, x, *, index: x[index])
 def _scatter(xp, values, *, index, shape):
     """Return zeros of `shape` with `values` added at `index`: the transpose of getitem."""
     array = xp.zeros(shape, values.dtype)
-    rows = index[0] if isinstance(index, tuple) and len(index) == 1 else index
+    rows: Any = index[0] if isinstance(index, tuple) and len(index) == 1 else index
     if _is_basic(index):
         array[index] = values
     elif backend.is_array(rows) and values.size:
         # Rows of the first axis, as of an embedding: at places in a flat array NumPy adds ten times faster.
         width = math.prod(shape[1:])
-        places = rows.reshape(-1, 1) % shape[0] * width + xp.arange(width)
+        places = rows.reshape(-1, 1) * width + xp.arange(width)
         flat = xp.broadcast_to(values, (*rows.shape, *shape[1:])).reshape(-1)
         backend.backend_of(array).scatter_add(array.reshape(-1), places.reshape(-1), flat)
     else:
@@ -216,14 +231,13 @@ take_along_axis = define(
 
 def _scatter_along_axis(xp, values, *, indices, axis, shape):
     """Return zeros of `shape` with `values` added at `indices` along `axis`: transpose of take_along_axis."""
-    if indices.shape[axis] == 1:  # no index can come twice
-        array = xp.zeros(shape, values.dtype)
-        xp.put_along_axis(array, indices, values, axis=axis)
-        return array
     index = list(xp.ix_(*[xp.arange(n) for n in indices.shape]))
     index[axis] = indices
     array = xp.zeros(shape, values.dtype)
-    backend.backend_of(array).scatter_add(array, tuple(index), values)
+    if indices.shape[axis] == 1:  # no place can come twice
+        array[tuple(index)] = values
+    else:
+        backend.backend_of(array).scatter_add(array, tuple(index), values)
     return array
 
 

@@ -1,6 +1,7 @@
 """The reference backend: NumPy arrays on the host."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,7 @@ class NumpyBackend:
 
     def scatter_add(self, array, index, values) -> None:
         """Add `values` into ``array[index]`` in place, counting repeated indices each time."""
-        rows = index[0] if isinstance(index, tuple) and len(index) == 1 else index
+        rows: Any = index[0] if isinstance(index, tuple) and len(index) == 1 else index
         if array.ndim > 1 and array.flags.c_contiguous and _is_integers(rows):
             # Whole rows, as an Embedding's gradient has them: four times faster by flat indices.
             width = array[0].size if len(array) else 0

@@ -3,8 +3,10 @@
 from minirnn import tree
 from minirnn.autograd import primitives as P
 from minirnn.autograd.primitive import align, convert
+from minirnn.backend import blas
 
 
+@blas.by_size()
 def rnn_loop(
     step,
     inputs,

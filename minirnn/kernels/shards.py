@@ -9,10 +9,11 @@ at every product, spinning, and a step takes twice the time if any other program
 import functools
 import itertools
 import os
-import threading
 from typing import NamedTuple
 
 import numpy as np
+
+from minirnn.backend import blas
 
 MIN_HELD_WORK = 4_000_000  # multiplications in a pass, from which on changing BLAS's threads pays
 MIN_SPLIT_WORK = 20_000_000  # and from which on starting threads of our own does
@@ -35,8 +36,7 @@ def plan(B: int, T: int, H: int, work: int, xp) -> Plan:
     """
     count, hold_blas = 1, False
     if xp is np and B * T * work >= MIN_HELD_WORK:
-        blas, _ = _workers()
-        threads = max((library.num_threads for library in blas.lib_controllers), default=1)
+        threads = blas.threads()
         if B * T * work >= MIN_SPLIT_WORK:
             count = max(1, min(threads, B // MIN_PART_ROWS, B * H // MIN_PART_NUMBERS))
         hold_blas = threads > 1 and (count > 1 or B * H < 2 * MIN_PART_NUMBERS)
@@ -53,31 +53,18 @@ def run(plan: Plan, function, items: list) -> list:
 
     if not plan.hold_blas:
         return [run_one(item) for item in items]
-    blas, pool = _workers()
-    with _one_at_a_time, blas.limit(limits=1):
-        others = [pool.submit(run_one, item) for item in items[1:]]
+    with blas.one_thread():
+        others = [_workers().submit(run_one, item) for item in items[1:]]
         return [run_one(items[0])] + [other.result() for other in others]
-
-
-_one_at_a_time = threading.Lock()  # BLAS has one limit for all threads, so only one call may change it
 
 
 @functools.cache
 def _workers():
     from concurrent.futures import ThreadPoolExecutor
 
-    from threadpoolctl import ThreadpoolController
-
-    blas = ThreadpoolController().select(user_api="blas")
-    return blas, ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="minirnn")
-
-
-def _after_fork():
-    """Forget threads that a forked child does not have."""
-    global _one_at_a_time
-    _one_at_a_time = threading.Lock()
-    _workers.cache_clear()
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="minirnn")
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    # A forked child does not have its parent's threads.
+    os.register_at_fork(after_in_child=_workers.cache_clear)

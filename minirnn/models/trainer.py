@@ -7,6 +7,7 @@ from typing import Any
 from minirnn import metrics as metrics_module
 from minirnn import ops, optimizers, tree
 from minirnn.autograd import Tensor, Variable, grad, no_grad
+from minirnn.backend import blas
 from minirnn.layers.context import signature_of
 from minirnn.layers.layer import Layer
 from minirnn.models.compile_utils import CompileLoss, CompileMetrics
@@ -121,7 +122,8 @@ class Trainer(Layer):
         if all(layer.built for layer in self._flatten_layers()):
             self._held = _Held(self)
         try:
-            yield
+            with blas.by_size():
+                yield
         finally:
             self._held = before
 

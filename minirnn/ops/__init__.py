@@ -1,9 +1,14 @@
 """Operations: the functions of ``keras.ops``, on Tensors, arrays and symbolic tensors.
 
-They take Tensors, Variables, arrays, numbers and nested lists, and return Tensors. Where they differ from
-NumPy's of the same name it is in dtypes, as in Keras: integers and floats give the float's dtype, functions
-of floats make integers floatx (not float64), Python's numbers take the dtype of what they meet, and indices
-are int32.
+They take Tensors, Variables, arrays, numbers and nested lists, and return Tensors. They write into no
+argument, and no result shares memory with an array of the caller's. Where they differ from NumPy's
+functions of the same name it is in dtypes, as in Keras: integers and floats give the float's dtype,
+functions of floats make integers floatx (not float64), Python's numbers take the dtype of what they meet,
+and indices are int32.
+
+They differ from Keras's in four things: an index out of range, or the target class of a cross-entropy, is
+an error, not a NaN or the nearest one; `sparsemax` sums to 1; the derivative of `abs` at 0 is 0, as in
+TensorFlow and PyTorch; and `scatter_update` knows the reductions None and "add" only.
 """
 
 # A table of contents, so not one name a line.

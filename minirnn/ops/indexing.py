@@ -242,7 +242,7 @@ def pad(x, pad_width, mode="constant", constant_values=None) -> Tensor:
         If a width is negative or not given for each axis, or `mode` is another one.
     """
     x = own(x)
-    widths = np.asarray(convert(pad_width).data)
+    widths = convert(pad_width).numpy()
     if widths.dtype.kind not in "iu" or widths.size not in (1, 2, 2 * x.ndim) or (widths < 0).any():
         raise ValueError(
             f"pad: pad_width must hold (before, after), 0 or more, for {x.ndim} axes; got {pad_width}."

@@ -285,8 +285,9 @@ def quantile(x, q, axis=None, method="linear", keepdims=False) -> Tensor:
     if method == "nearest":
         place = np.round(place)
     low = np.floor(place).astype(int)
+    high = backend.asarray(np.minimum(low + 1, count - 1))
     weight = convert(weights[method](place - low), x.dtype)
-    below, above = ranked[..., low], ranked[..., np.minimum(low + 1, count - 1)]
+    below, above = ranked[..., backend.asarray(low)], ranked[..., high]
     # Of an infinity that is not asked for, not even 0 times it.
     above = P.where(P.equal(weight, 0), below, above)
     value = below * (1 - weight) + above * weight

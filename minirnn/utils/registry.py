@@ -199,8 +199,12 @@ class Table:
 
 def _unknown(kind, name, known) -> ValueError:
     by_lower = {k.lower(): k for k in known}
-    nearest = difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.0)
-    hint = f"the nearest known name is {by_lower[nearest[0]]!r}" if nearest else "none is known"
+    nearest = difflib.get_close_matches(str(name).lower(), by_lower, n=1)
+    if nearest:
+        hint = f"the nearest known name is {by_lower[nearest[0]]!r}"
+    else:
+        names = {id(thing): name for name, thing in known.items()}.values()
+        hint = f"known are {', '.join(sorted(map(repr, names)))}" if names else "none is known"
     return ValueError(
         f"{kind}: unknown name {name!r}; {hint}. An object of your own is found by name once it is decorated "
         "with @register_keras_serializable(), or inside `with custom_object_scope({name: object}):`."

@@ -8,8 +8,9 @@ import gc
 import time
 import tracemalloc
 
-import minirnn
 import numpy as np
+
+import minirnn
 from minirnn import kernels, layers, ops
 
 UNITS, FEATURES = 64, 28
@@ -50,8 +51,8 @@ def main() -> None:
             slope, constant = np.polyfit(lengths, peaks, 1)
             residual = np.abs(np.polyval((slope, constant), lengths) / peaks - 1).max()
             print(
-                f"| {tier}, line through these | | {constant / 2**20:.1f} MiB + {slope / batch:.0f} bytes a step "
-                f"and sequence | off by at most {100 * residual:.1f} % |"
+                f"| {tier}, line through these | | {constant / 2**20:.1f} MiB + {slope / batch:.0f} bytes "
+                f"a step and sequence | off by at most {100 * residual:.1f} % |"
             )
 
 

@@ -1,7 +1,7 @@
-"""One step of a stateful LSTM(128) at batch 1 through ``layer(x)``, beside PyTorch's LSTMCell in the same run.
+"""One step of a stateful LSTM(128) at batch 1 through ``layer(x)``, beside PyTorch's LSTMCell.
 
-Run ``python tests/benchmarks/bench_stateful_step.py [rounds]``. Each round is 500 steps of each in turn; the
-figure is the median over the rounds. PyTorch is left out where it is missing.
+Run ``python tests/benchmarks/bench_stateful_step.py [rounds]``. Each round is 500 steps of each in turn, in
+one run; the figure is the median over the rounds. PyTorch is left out where it is missing.
 """
 
 import importlib.util
@@ -9,8 +9,9 @@ import statistics
 import sys
 import time
 
-import minirnn
 import numpy as np
+
+import minirnn
 
 ASKED_US = 150.0
 STEPS, UNITS, FEATURES = 500, 128, 128

@@ -1,6 +1,7 @@
 """Every program of the guide runs as it stands, from anywhere, and prints what the guide says."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -38,10 +39,12 @@ def test_a_program_of_the_guide_runs_as_it_stands(program, tmp_path):
         env=environment,
         capture_output=True,
         encoding="utf-8",
-        timeout=60,
+        timeout=240,  # alone on two cores the longest takes 5 seconds
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    for words, difference in re.findall(r"[Ll]argest difference (.*?) (\d\.\de-\d+)", done.stdout):
+        assert float(difference) < 1e-5, words
     missing = [text for text in PRINTED[program.stem] if text not in done.stdout]
     assert not missing, f"{missing} not in:\n{done.stdout}"
     assert not done.stderr, done.stderr

@@ -66,8 +66,8 @@ def test_units_may_be_a_numpy_integer():
 @pytest.mark.parametrize(
     "argument", ["activation", "kernel_initializer", "kernel_regularizer", "bias_constraint"]
 )
-def test_unknown_names_are_errors_that_name_the_nearest(argument):
-    with pytest.raises(ValueError, match="unknown name 'relv'; the nearest known name is"):
+def test_unknown_names_are_errors_that_name_those_known(argument):
+    with pytest.raises(ValueError, match=r"unknown name 'relv'; (the nearest known name is|known are)"):
         Dense(3, **{argument: "relv"})
     with pytest.raises(ValueError, match="'relu'"):
         Dense(3, activation="relv")
