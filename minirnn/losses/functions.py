@@ -8,7 +8,7 @@ from typing import Any
 
 from minirnn import backend, ops
 from minirnn.autograd import Tensor, convert, convert_float
-from minirnn.losses.loss import squeeze_or_expand_to_same_rank
+from minirnn.losses.loss import TARGET_CHECKS, squeeze_or_expand_to_same_rank
 
 
 def fit_targets(y_true, y_pred, where, hint="") -> tuple[Tensor, Tensor]:
@@ -157,6 +157,23 @@ def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_cl
     masked: Any = ops.where(mask, values, ops.zeros_like(values))
     backend.set_keras_mask(masked, mask)
     return masked
+
+
+def _check_labels(y_true, y_pred_shape, from_logits=False, ignore_class=None, axis=-1) -> None:
+    """Raise ValueError unless all labels are whole numbers from 0 to classes - 1, or `ignore_class`."""
+    labels = convert(y_true).data
+    if ignore_class is not None:
+        labels = labels[labels != ignore_class]
+    classes = y_pred_shape[axis]
+    wrong = labels[(labels != labels // 1) | (labels < 0) | (labels >= classes)]
+    if wrong.size:
+        raise ValueError(
+            f"sparse_categorical_crossentropy: labels must be whole numbers from 0 to {classes - 1}, the "
+            f"output having {classes} classes; got {wrong.reshape(-1)[0]} among them."
+        )
+
+
+TARGET_CHECKS[sparse_categorical_crossentropy] = _check_labels
 
 
 def is_binary_or_sparse(y_true_shape, y_pred_shape) -> tuple[bool, bool]:

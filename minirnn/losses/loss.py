@@ -7,6 +7,9 @@ from minirnn.autograd import Tensor, convert
 from minirnn.utils import registry
 from minirnn.utils.naming import auto_name
 
+# From a loss function to what checks the targets of a whole data set for it.
+TARGET_CHECKS: dict = {}
+
 _REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
 
 
@@ -68,6 +71,13 @@ class Loss:
 
     def call(self, y_true, y_pred):
         raise NotImplementedError(f"{type(self).__name__} must define call(self, y_true, y_pred).")
+
+    def check_targets(self, y_true, y_pred_shape) -> None:
+        """Raise ValueError if one of `y_true`, the targets of a whole data set, is none for this loss.
+
+        `fit` asks before it changes anything; `y_pred_shape` is that of the outputs for one batch. By default
+        nothing is checked.
+        """
 
     def get_config(self) -> dict:
         return {"name": self.name, "reduction": self.reduction}
@@ -164,6 +174,11 @@ class LossFunctionWrapper(Loss):
         super().__init__(name, reduction, dtype)
         self.fn = fn
         self._fn_kwargs = kwargs
+
+    def check_targets(self, y_true, y_pred_shape):
+        check = TARGET_CHECKS.get(self.fn)
+        if check is not None:
+            check(y_true, y_pred_shape, **self._fn_kwargs)
 
     def call(self, y_true, y_pred):
         if isinstance(y_true, Tensor) and isinstance(y_pred, Tensor):

@@ -76,6 +76,7 @@ class CompileLoss:
         if len(self._losses) > 1:
             self.metrics = [metrics.Mean(name=f"{outputs.labels[i]}_loss") for i, _, _ in self._losses]
         self._outputs, self._wanted = outputs, wanted
+        self._shapes = [tuple(leaf.shape) for leaf in tree.flatten(y_pred)]
         self.built = True
 
     def _resolve(self, entry, y_true, y_pred):
@@ -96,6 +97,12 @@ class CompileLoss:
                 f"{self._where}: there is a loss, but no targets. Pass y, or batches of the form (x, y), or "
                 "give None as the loss of an output without targets."
             )
+
+    def check_targets(self, y_true):
+        """Raise ValueError if some target, of those of all batches, is none for its loss."""
+        targets = self._outputs.targets(y_true, wanted=self._wanted)
+        for index, function, _ in self._losses:
+            function.check_targets(targets[index], self._shapes[index])
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         """Return the weighted sum of the losses, a scalar Tensor; None if there is none."""

@@ -6,7 +6,7 @@ from minirnn.callbacks.callback_list import CallbackList, plain_logs
 from minirnn.models.collect import Collected, as_numpy
 from minirnn.models.compile_utils import CompileMetrics
 from minirnn.models.data import as_array, positive_int, samples_of, to_tensor, unpack_x_y_sample_weight
-from minirnn.models.sources import Feed, class_weights, source_of
+from minirnn.models.sources import ArraySource, Feed, class_weights, source_of
 from minirnn.models.trainer import Trainer
 
 
@@ -58,7 +58,7 @@ class Evaluation(Trainer):
         source = source_of(x, y, sample_weight, where=where, batch_size=batch_size, steps=steps)
         self._check_source(source, where)
         feed = Feed(source, steps, self.steps_per_execution)
-        self._dry_run(source.peek(), "test_step")
+        self._dry_run(source, "test_step")
         callbacks = self._callbacks(callbacks, verbose, feed)
         try:
             logs = self._evaluate(feed, callbacks)
@@ -162,10 +162,9 @@ class Evaluation(Trainer):
 
     def _on_batch(self, x, y, sample_weight, step, return_dict, where):
         source = source_of(x, y, sample_weight, where=where, steps=1)
-        batch = source.peek()
-        self._dry_run(batch, step, once=True)
+        self._dry_run(source, step, once=True)
         self.reset_metrics()
-        logs = plain_logs(self._logs_of(getattr(self, step), batch))
+        logs = plain_logs(self._logs_of(getattr(self, step), source.peek()))
         return logs if return_dict else self._in_order(logs)
 
     def predict_on_batch(self, x):
@@ -192,8 +191,10 @@ class Evaluation(Trainer):
                     "over. Choose a batch_size that divides them."
                 )
 
-    def _dry_run(self, batch, step, once=False):
+    def _dry_run(self, source, step, once=False):
         """Compute the first batch without any effect, to build what is not built and to raise what is wrong.
+
+        Where all targets are at hand, those of later batches are looked at too.
 
         It is done once for data of one form, or with `once` only where something is not built. A `train_step`
         or `test_step` of the user's own may mean something else by its data, and is not second-guessed.
@@ -201,11 +202,17 @@ class Evaluation(Trainer):
         compiled = self._compiled
         if compiled is None or getattr(type(self), step) is not getattr(Trainer, step):
             return
+        batch = source.peek()
         form = step + str(
             tree.map_structure(lambda leaf: None if leaf is None else (leaf.shape, leaf.dtype), batch)
         )
-        if self.built and (form in compiled.seen or (once and compiled.seen)):
-            return
+        if not (self.built and (form in compiled.seen or (once and compiled.seen))):
+            self._try_out(batch, step)
+            compiled.seen.add(form)
+        if compiled.loss is not None and isinstance(source, ArraySource) and source.count > 1:
+            compiled.loss.check_targets(source.y)
+
+    def _try_out(self, batch, step):
         x, y, sample_weight = unpack_x_y_sample_weight(batch)
         with no_grad(), inferring():
             y_pred = self(x, training=False)
@@ -214,7 +221,6 @@ class Evaluation(Trainer):
             self.compute_metrics(x, y, y_pred, sample_weight)
         if step == "train_step" and self.optimizer is not None and not self.optimizer.built:
             self.optimizer.build(self.trainable_weights)
-        compiled.seen.add(form)
 
     def _in_order(self, logs):
         """Return logs as a list, the loss first and the rest as in `metrics`; alone if there is one."""

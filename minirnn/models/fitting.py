@@ -117,9 +117,9 @@ class Fitting(Evaluation):
         validation = self._validation(
             validation_data, batch_size, validation_batch_size, validation_steps, many
         )
-        self._dry_run(source.peek(), "train_step")
+        self._dry_run(source, "train_step")
         if validation is not None:
-            self._dry_run(validation.source.peek(), "test_step")
+            self._dry_run(validation.source, "test_step")
 
         if not isinstance(callbacks, CallbackList):
             callbacks = CallbackList(

@@ -340,3 +340,21 @@ def test_a_step_that_fails_leaves_what_the_step_before_it_left():
     with pytest.raises(ValueError, match="from 0 to 2"):
         model.fit(iter([first, second]), verbose=0)
     assert state_of(model) == state_of(expected)
+
+
+@pytest.mark.parametrize("bad", [-1, 3, 1.5])
+@pytest.mark.parametrize("place", ["y", "validation_data"])
+def test_a_label_out_of_range_in_a_later_batch_is_refused_before_the_first_one_trains(bad, place):
+    model = Sequential([layers.Input((2,)), layers.Dense(3)])
+    model.compile("adam", losses.SparseCategoricalCrossentropy(from_logits=True))
+    x, good, wrong = np.ones((6, 2)), np.zeros(6), np.zeros(6)
+    wrong[5] = bad
+    before = model.get_weights()
+    targets = {"y": wrong} if place == "y" else {"y": good, "validation_data": (x, wrong)}
+    with pytest.raises(ValueError, match="whole numbers from 0 to 2"):
+        model.fit(x, batch_size=2, validation_batch_size=2, verbose=0, **targets)
+    for w, b in zip(model.get_weights(), before):
+        np.testing.assert_array_equal(w, b)
+    assert model.optimizer.iterations == 0
+    model.fit(x, good, batch_size=2, verbose=0)
+    assert model.optimizer.iterations == 3
