@@ -7,12 +7,13 @@ from minirnn import tree
 from minirnn.autograd import Tensor, convert
 from minirnn.autograd import primitives as P
 from minirnn.backend import get_keras_mask, set_keras_mask
+from minirnn.layers.context import name_scope
 from minirnn.layers.embedding import Embedding
 from minirnn.layers.input import InputLayer
 from minirnn.layers.layer import Layer, shape_structure
 from minirnn.models.model import Model
 from minirnn.ops.symbolic import KerasTensor
-from minirnn.utils.registry import CustomObjectScope, deserialize_keras_object, serialize_keras_object
+from minirnn.utils.registry import CustomObjectScope, deserialize_part, serialize_keras_object
 
 
 class Sequential(Model):
@@ -90,7 +91,8 @@ class Sequential(Model):
                 tensors = [KerasTensor((None, None), "int32", "tokens")]
         if tensors:
             try:
-                tensors.append(layer(tensors[-1]))
+                with name_scope(self):
+                    tensors.append(layer(tensors[-1]))
             except (TypeError, ValueError):
                 if first is not None:
                     raise
@@ -236,7 +238,7 @@ class Sequential(Model):
         with CustomObjectScope(custom_objects or {}):
             model = cls(name=config.get("name"))
             for layer in config["layers"]:
-                model.add(deserialize_keras_object(layer))
+                model.add(deserialize_part(layer))
         if not model.built and config.get("build_input_shape") and model.layers:
             model.build(tuple(config["build_input_shape"]))
         if not config.get("trainable", True):

@@ -365,3 +365,13 @@ def _find_class(config, table):
         if found is not None:
             return found
     raise _unknown(home.kind if home else "class", name, home.objects if home else _registered)
+
+
+def deserialize_part(config, custom_objects=None):
+    """Return what a config describes, to be part of another layer, which builds it.
+
+    The shapes that it was built for are left out, so that the names of its weights start with the holder's.
+    """
+    if isinstance(config, dict):
+        config = {k: v for k, v in config.items() if k != "build_config"}
+    return deserialize_keras_object(config, custom_objects)

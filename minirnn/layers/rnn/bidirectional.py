@@ -5,12 +5,11 @@ from minirnn.autograd import inferring_shapes
 from minirnn.layers.context import signature_of
 from minirnn.layers.layer import Layer
 from minirnn.layers.rnn.rnn import RNN
-from minirnn.layers.rnn.stacked_rnn_cells import unbuilt
 from minirnn.layers.rnn.state import is_state_shape
 from minirnn.ops.symbolic import KerasTensor
 from minirnn.utils.registry import (
     CustomObjectScope,
-    deserialize_keras_object,
+    deserialize_part,
     get_registered_name,
     serialize_keras_object,
 )
@@ -206,7 +205,7 @@ class Bidirectional(Layer):
         config = dict(config)
         for name in ("layer", "backward_layer"):
             if config.get(name) is not None:
-                config[name] = deserialize_keras_object(unbuilt(config[name]), custom_objects)
+                config[name] = deserialize_part(config[name], custom_objects)
         return cls(**config)
 
 

@@ -10,7 +10,7 @@ from minirnn.kernels.generic import rnn_loop
 from minirnn.layers.context import signature_of
 from minirnn.layers.layer import Layer
 from minirnn.layers.rnn.dropout_rnn_cell import dropping_cells, reset_masks
-from minirnn.layers.rnn.stacked_rnn_cells import StackedRNNCells, build_cell, check_cell, first_state, unbuilt
+from minirnn.layers.rnn.stacked_rnn_cells import StackedRNNCells, build_cell, check_cell, first_state
 from minirnn.layers.rnn.state import (
     CarriedState,
     children,
@@ -24,7 +24,7 @@ from minirnn.layers.rnn.state import (
     zero_states,
 )
 from minirnn.ops.symbolic import KerasTensor
-from minirnn.utils.registry import deserialize_keras_object, serialize_keras_object
+from minirnn.utils.registry import deserialize_part, serialize_keras_object
 
 
 class RNN(Layer):
@@ -396,5 +396,5 @@ class RNN(Layer):
     def from_config(cls, config, custom_objects=None):
         """Make a layer from what `get_config` returned."""
         config = dict(config)
-        cell = deserialize_keras_object(unbuilt(config.pop("cell")), custom_objects)
+        cell = deserialize_part(config.pop("cell"), custom_objects)
         return cls(cell, **config)

@@ -12,7 +12,7 @@ from minirnn.layers.rnn.state import (
     output_shapes_of,
     shapes_of,
 )
-from minirnn.utils.registry import deserialize_keras_object, serialize_keras_object
+from minirnn.utils.registry import deserialize_part, serialize_keras_object
 
 
 def check_cell(cell, where) -> None:
@@ -30,14 +30,6 @@ def build_cell(cell, step_shape) -> None:
     if isinstance(cell, Layer) and not cell.built:
         cell.build(step_shape)
         cell.built = True
-
-
-def unbuilt(config):
-    """Return the config of a cell or layer without the shapes that it was built for.
-
-    Whatever holds it builds it, so that the names of its weights start with the holder's.
-    """
-    return {k: v for k, v in config.items() if k != "build_config"} if isinstance(config, dict) else config
 
 
 def first_state(cell, states):
@@ -133,7 +125,7 @@ class StackedRNNCells(Layer):
     def from_config(cls, config, custom_objects=None):
         """Make a stack from what `get_config` returned."""
         config = dict(config)
-        cells = [deserialize_keras_object(unbuilt(cell), custom_objects) for cell in config.pop("cells")]
+        cells = [deserialize_part(cell, custom_objects) for cell in config.pop("cells")]
         return cls(cells, **config)
 
 

@@ -5,9 +5,8 @@ from typing import Any
 from minirnn import ops, tree
 from minirnn.layers.context import signature_of
 from minirnn.layers.layer import Layer
-from minirnn.layers.rnn.stacked_rnn_cells import unbuilt
 from minirnn.layers.rnn.state import tensors_of
-from minirnn.utils.registry import deserialize_keras_object, serialize_keras_object
+from minirnn.utils.registry import deserialize_part, serialize_keras_object
 
 
 class TimeDistributed(Layer):
@@ -87,5 +86,5 @@ class TimeDistributed(Layer):
     def from_config(cls, config, custom_objects=None):
         """Make a layer from what `get_config` returned."""
         config = dict(config)
-        layer = deserialize_keras_object(unbuilt(config.pop("layer")), custom_objects)
+        layer = deserialize_part(config.pop("layer"), custom_objects)
         return cls(layer, **config)
