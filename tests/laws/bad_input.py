@@ -31,7 +31,7 @@ def snapshot(things) -> dict:
     return found
 
 
-def refused(call, *words, unchanged=()):
+def check_refused(call, *words, unchanged=()):
     """Assert that a call is refused: by a ValueError or TypeError whose message has all these words.
 
     Parameters

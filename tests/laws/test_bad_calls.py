@@ -5,7 +5,7 @@ import pytest
 
 import minirnn
 from minirnn import layers
-from tests.laws.bad_input import refused, snapshot
+from tests.laws.bad_input import check_refused, snapshot
 
 B, T, D, H = 4, 5, 3, 2
 
@@ -48,7 +48,7 @@ def made(kind, built=True, **options):
 
 def refused_by(kind, layer, call, *words):
     """Refused in the layer's name, with nothing changed, and a good call works afterwards."""
-    refused(call, CLASSES.get(kind, kind), *words, unchanged=[layer])
+    check_refused(call, CLASSES.get(kind, kind), *words, unchanged=[layer])
     outputs = layer(x_BTD(), training=True)
     assert np.isfinite(np.asarray(minirnn.tree.flatten(outputs)[0])).all()
 
@@ -169,9 +169,9 @@ def test_a_stateful_layer_is_as_it_was_after_any_refused_call(kind):
         # The forward half must not have gone on where the backward half cannot.
         assert all(np.asarray(s).any() for s in layer.states)
     bad_states = [np.zeros((B, H), "float32")] * (STATES[kind] - 1) + [np.zeros((B, H + 1), "float32")]
-    refused(lambda: layer(x_BTD(), initial_state=bad_states), unchanged=[layer])
-    refused(lambda: layer(x_BTD(), mask=np.ones((B, T + 1), bool)), unchanged=[layer])
-    refused(lambda: layer(x_BTD(B, T, D + 1)), unchanged=[layer])
+    check_refused(lambda: layer(x_BTD(), initial_state=bad_states), unchanged=[layer])
+    check_refused(lambda: layer(x_BTD(), mask=np.ones((B, T + 1), bool)), unchanged=[layer])
+    check_refused(lambda: layer(x_BTD(B, T, D + 1)), unchanged=[layer])
 
 
 @pytest.mark.parametrize("kind", [k for k in RECURRENT if k != "Bidirectional"])
@@ -185,7 +185,7 @@ def test_states_to_reset_to_of_another_shape(kind):
         "zeros",
         [np.full((B, H), "a")] * STATES[kind],
     ):
-        refused(
+        check_refused(
             lambda states=states: layer.reset_state(states),
             CLASSES.get(kind, kind),
             "state",
@@ -193,7 +193,7 @@ def test_states_to_reset_to_of_another_shape(kind):
         )
     layer.reset_state(good)
     other = made(kind)
-    refused(lambda: other.reset_state(good), CLASSES.get(kind, kind), "stateful")
+    check_refused(lambda: other.reset_state(good), CLASSES.get(kind, kind), "stateful")
 
 
 @recurrent
@@ -201,14 +201,16 @@ def test_a_symbolic_call_that_cannot_be(kind):
     layer = made(kind)
     before = snapshot([layer])
     for shape in [(T,), (T, D + 1), (T, D, 1)]:
-        refused(lambda shape=shape: layer(layers.Input(shape)), CLASSES.get(kind, kind), "got")
-    refused(
+        check_refused(lambda shape=shape: layer(layers.Input(shape)), CLASSES.get(kind, kind), "got")
+    check_refused(
         lambda: layer(layers.Input((T, D)), initial_state=[layers.Input((H + 1,))] * STATES[kind]),
         "initial_state",
     )
-    refused(lambda: layer(layers.Input((T, D)), initial_state=[layers.Input((H,))] * 5), "initial_state")
+    check_refused(
+        lambda: layer(layers.Input((T, D)), initial_state=[layers.Input((H,))] * 5), "initial_state"
+    )
     assert snapshot([layer]) == before
-    refused(lambda: made(kind, False, stateful=True)(layers.Input((T, D))), "stateful", "batch")
+    check_refused(lambda: made(kind, False, stateful=True)(layers.Input((T, D))), "stateful", "batch")
 
 
 @every_kind
@@ -217,7 +219,7 @@ def test_build_for_a_shape_that_cannot_be(kind):
         layer = made(kind, False)
         if kind == "TimeDistributed" and shape not in [(), (None,), (None, None)]:
             continue
-        refused(lambda shape=shape, layer=layer: layer.build(shape), unchanged=[layer])
+        check_refused(lambda shape=shape, layer=layer: layer.build(shape), unchanged=[layer])
         layer(x_BTD())
 
 
@@ -249,10 +251,10 @@ def test_weights_of_another_number_or_shape(kind):
         [*weights[:-1], "abc"],
         "abc",
     ):
-        refused(lambda bad=bad: layer.set_weights(bad), name, "weight", unchanged=[layer])
+        check_refused(lambda bad=bad: layer.set_weights(bad), name, "weight", unchanged=[layer])
     layer.set_weights(weights)
     unbuilt = layers.LSTM(2)
-    refused(lambda: unbuilt.set_weights(weights[:1]), "LSTM", "built", unchanged=[unbuilt])
+    check_refused(lambda: unbuilt.set_weights(weights[:1]), "LSTM", "built", unchanged=[unbuilt])
 
 
 @pytest.mark.parametrize(
@@ -262,21 +264,21 @@ def test_an_embedding_index_out_of_range(value):
     layer = layers.Embedding(4, 2, name="words", mask_zero=True)
     for built in (False, True):
         ids = np.array([[0, 1, 2], [3, value, 0]])
-        refused(
+        check_refused(
             lambda ids=ids: layer(ids),
             "Embedding 'words'",
             "[0, 4)",
             "(1, 1)",
             unchanged=[layer] if built else [],
         )
-        refused(lambda ids=ids: layer(ids.tolist()), "Embedding 'words'", "[0, 4)", unchanged=[layer])
+        check_refused(lambda ids=ids: layer(ids.tolist()), "Embedding 'words'", "[0, 4)", unchanged=[layer])
         layer(np.array([[0, 3]]))
 
 
 @pytest.mark.parametrize("value", NO_ARRAYS.values(), ids=NO_ARRAYS)
 def test_embedding_indices_that_are_no_numbers(value):
     layer = layers.Embedding(4, 2)
-    refused(lambda: layer(value), "Embedding")
+    check_refused(lambda: layer(value), "Embedding")
     layer([[0, 1]])
 
 
@@ -387,7 +389,7 @@ def test_what_no_other_layer_can_be_called_on(make, call, words):
         layer(x_BTD(B, D), layer.get_initial_state(B))
     if good is not None:
         layer(good)
-    refused(lambda: call(layer), *words, unchanged=[layer])
+    check_refused(lambda: call(layer), *words, unchanged=[layer])
     if good is not None:
         layer(good)
 
@@ -414,7 +416,7 @@ def test_a_cell_that_returns_something_else():
         lambda x, s: (x, ["a"]),
     ):
         layer = layers.RNN(Wrong(result), stateful=True)
-        refused(lambda layer=layer: layer(x_BTD()), "RNN|numbers", "Wrong|numbers")
+        check_refused(lambda layer=layer: layer(x_BTD()), "RNN|numbers", "Wrong|numbers")
         assert layer.states is None or not any(np.asarray(s).any() for s in layer.states)
 
 
@@ -426,7 +428,9 @@ def test_nested_inputs_that_do_not_go_together():
             return inputs["a"], states
 
     layer = layers.RNN(Both())
-    refused(lambda: layer({"a": x_BTD(), "b": x_BTD(B, T + 1, D)}), "RNN", "time|steps", str((B, T + 1)))
-    refused(lambda: layer({"a": x_BTD(), "b": x_BTD(B + 1, T, D)}), "RNN", "batch")
-    refused(lambda: layer({}), "RNN", "input")
-    refused(lambda: layer([]), "RNN", "input")
+    check_refused(
+        lambda: layer({"a": x_BTD(), "b": x_BTD(B, T + 1, D)}), "RNN", "time|steps", str((B, T + 1))
+    )
+    check_refused(lambda: layer({"a": x_BTD(), "b": x_BTD(B + 1, T, D)}), "RNN", "batch")
+    check_refused(lambda: layer({}), "RNN", "input")
+    check_refused(lambda: layer([]), "RNN", "input")

@@ -4,7 +4,7 @@ import pytest
 
 import minirnn
 from minirnn import layers, losses, metrics, optimizers
-from tests.laws.bad_input import refused
+from tests.laws.bad_input import check_refused
 
 RNNS = ["SimpleRNN", "GRU", "LSTM"]
 CELLS = [f"{name}Cell" for name in RNNS]
@@ -15,7 +15,7 @@ every_rnn = pytest.mark.parametrize("name", RNNS + CELLS)
 @every_rnn
 @pytest.mark.parametrize("units", [0, -1, 2.5, 4.0, "8", None, True, (3,), [4]], ids=repr)
 def test_units_that_are_no_positive_integer(name, units):
-    refused(lambda: getattr(layers, name)(units), name, "units", repr(units), "positive")
+    check_refused(lambda: getattr(layers, name)(units), name, "units", repr(units), "positive")
 
 
 @every_rnn
@@ -24,7 +24,7 @@ def test_units_that_are_no_positive_integer(name, units):
     "rate", [-0.1, 1, 1.0, 1.5, float("nan"), float("inf"), "a", None, True, [0.1]], ids=repr
 )
 def test_a_rate_of_dropout_outside_0_to_1(name, option, rate):
-    refused(lambda: getattr(layers, name)(3, **{option: rate}), name, option, repr(rate), "[0, 1)")
+    check_refused(lambda: getattr(layers, name)(3, **{option: rate}), name, option, repr(rate), "[0, 1)")
 
 
 @every_rnn
@@ -34,7 +34,9 @@ def test_a_rate_of_dropout_outside_0_to_1(name, option, rate):
 def test_an_activation_that_is_not_known(name, value):
     options = ["activation"] + (["recurrent_activation"] if name in GATED else [])
     for option in options:
-        refused(lambda option=option: getattr(layers, name)(3, **{option: value}), "activation", "nosuch|got")
+        check_refused(
+            lambda option=option: getattr(layers, name)(3, **{option: value}), "activation", "nosuch|got"
+        )
 
 
 @every_rnn
@@ -43,36 +45,36 @@ def test_an_activation_that_is_not_known(name, value):
 def test_an_initializer_regularizer_or_constraint_that_is_not_known(name, kind, value):
     for weight in ("kernel", "recurrent", "bias"):
         option = f"{weight}_{kind}"
-        refused(lambda option=option: getattr(layers, name)(3, **{option: value}), kind, "nosuch|got")
+        check_refused(lambda option=option: getattr(layers, name)(3, **{option: value}), kind, "nosuch|got")
 
 
 @every_rnn
 def test_an_argument_that_is_not_known(name):
-    refused(lambda: getattr(layers, name)(3, nosuch=1), name, "nosuch")
-    refused(lambda: getattr(layers, name)(3, return_sequence=True), name, "return_sequence")
+    check_refused(lambda: getattr(layers, name)(3, nosuch=1), name, "nosuch")
+    check_refused(lambda: getattr(layers, name)(3, return_sequence=True), name, "return_sequence")
 
 
 @every_rnn
 @pytest.mark.parametrize("seed", ["a", -1, 1.5, 2**32], ids=repr)
 def test_a_seed_that_is_none(name, seed):
-    refused(lambda: getattr(layers, name)(3, dropout=0.5, seed=seed), "seed", repr(seed))
+    check_refused(lambda: getattr(layers, name)(3, dropout=0.5, seed=seed), "seed", repr(seed))
 
 
 @every_rnn
 @pytest.mark.parametrize("dtype", ["nosuch", "complex64", "U3", "datetime64[s]", object, 3], ids=repr)
 def test_a_dtype_that_is_not_of_real_numbers(name, dtype):
-    refused(lambda: getattr(layers, name)(3, dtype=dtype), name, "dtype")
+    check_refused(lambda: getattr(layers, name)(3, dtype=dtype), name, "dtype")
 
 
 @pytest.mark.parametrize("name", RNNS)
 def test_a_use_cudnn_that_is_none(name):
     if name != "SimpleRNN":
-        refused(lambda: getattr(layers, name)(3, use_cudnn="maybe"), name, "use_cudnn", "maybe")
+        check_refused(lambda: getattr(layers, name)(3, use_cudnn="maybe"), name, "use_cudnn", "maybe")
 
 
 @pytest.mark.parametrize("name", ["a/b", 3, ["x"]], ids=repr)
 def test_a_name_that_cannot_be_in_a_path(name):
-    refused(lambda: layers.LSTM(3, name=name), "LSTM", "name", repr(name))
+    check_refused(lambda: layers.LSTM(3, name=name), "LSTM", "name", repr(name))
 
 
 class _NoCall:
@@ -99,32 +101,32 @@ class _Cell(layers.Layer):
     ids=["no call", "no state_size", "None", "int", "str", "layer", "class"],
 )
 def test_a_cell_that_is_none(cell):
-    refused(lambda: layers.RNN(cell), "RNN", "cell")
-    refused(lambda: layers.StackedRNNCells([layers.GRUCell(2), cell]), "StackedRNNCells", "cell")
-    refused(lambda: layers.RNN([cell]), "StackedRNNCells|RNN", "cell")
+    check_refused(lambda: layers.RNN(cell), "RNN", "cell")
+    check_refused(lambda: layers.StackedRNNCells([layers.GRUCell(2), cell]), "StackedRNNCells", "cell")
+    check_refused(lambda: layers.RNN([cell]), "StackedRNNCells|RNN", "cell")
 
 
 @pytest.mark.parametrize("size", [-1, 1.5, "a", [2, "a"], (2, -3), {"a": None}, [None], True], ids=repr)
 def test_a_state_size_that_is_none(size):
-    refused(lambda: layers.RNN(_Cell(size)), "RNN", "_Cell", "state_size")
+    check_refused(lambda: layers.RNN(_Cell(size)), "RNN", "_Cell", "state_size")
 
 
 def test_no_cells():
-    refused(lambda: layers.StackedRNNCells([]), "StackedRNNCells", "cell")
-    refused(lambda: layers.RNN([]), "StackedRNNCells|RNN", "cell")
-    refused(lambda: layers.StackedRNNCells(layers.GRUCell(2)), "StackedRNNCells", "list|cells")
-    refused(lambda: layers.StackedRNNCells(3), "StackedRNNCells", "list|cells")
+    check_refused(lambda: layers.StackedRNNCells([]), "StackedRNNCells", "cell")
+    check_refused(lambda: layers.RNN([]), "StackedRNNCells|RNN", "cell")
+    check_refused(lambda: layers.StackedRNNCells(layers.GRUCell(2)), "StackedRNNCells", "list|cells")
+    check_refused(lambda: layers.StackedRNNCells(3), "StackedRNNCells", "list|cells")
 
 
 @pytest.mark.parametrize("mode", ["nosuch", "Concat", 3, "", True], ids=repr)
 def test_a_merge_mode_that_is_not_known(mode):
-    refused(
+    check_refused(
         lambda: layers.Bidirectional(layers.LSTM(2), merge_mode=mode), "Bidirectional", "merge_mode", "concat"
     )
 
 
 def test_a_merge_mode_that_cannot_be_looked_up():
-    refused(
+    check_refused(
         lambda: layers.Bidirectional(layers.LSTM(2), merge_mode=["sum"]), "Bidirectional", "merge_mode", "sum"
     )
 
@@ -132,21 +134,21 @@ def test_a_merge_mode_that_cannot_be_looked_up():
 def test_two_directions_that_do_not_go_together():
     forward = layers.LSTM(2)
     for layer in (layers.Dense(2), None, 3, "LSTM", layers.LSTM, layers.LSTMCell(3)):
-        refused(lambda layer=layer: layers.Bidirectional(layer), "Bidirectional", "layer")
+        check_refused(lambda layer=layer: layers.Bidirectional(layer), "Bidirectional", "layer")
         if layer is not None:
-            refused(
+            check_refused(
                 lambda layer=layer: layers.Bidirectional(forward, backward_layer=layer),
                 "Bidirectional",
                 "layer",
             )
-    refused(
+    check_refused(
         lambda: layers.Bidirectional(forward, backward_layer=layers.LSTM(2)),
         "Bidirectional",
         "go_backwards=True",
     )
     for option in ("return_sequences", "return_state", "stateful"):
         backward = layers.LSTM(2, go_backwards=True, **{option: True})
-        refused(
+        check_refused(
             lambda backward=backward: layers.Bidirectional(forward, backward_layer=backward),
             "Bidirectional",
             option,
@@ -238,7 +240,7 @@ CONSTRUCTORS = [
     "call, words", [pytest.param(*c, id=f"{n}-{c[1][0]}") for n, c in enumerate(CONSTRUCTORS)]
 )
 def test_what_nothing_can_be_made_from(call, words):
-    refused(call, *words)
+    check_refused(call, *words)
 
 
 OPTIMIZERS = ["SGD", "RMSprop", "Adam"]
@@ -262,7 +264,7 @@ OPTIMIZERS = ["SGD", "RMSprop", "Adam"]
     ids=str,
 )
 def test_an_optimizers_option_that_is_none(name, options):
-    refused(lambda: getattr(optimizers, name)(**options), name, next(iter(options)))
+    check_refused(lambda: getattr(optimizers, name)(**options), name, next(iter(options)))
 
 
 @pytest.mark.parametrize(
@@ -274,4 +276,4 @@ def test_an_optimizers_option_that_is_none(name, options):
     ],
 )
 def test_an_optimizers_own_option_that_is_none(call, words):
-    refused(call, *words)
+    check_refused(call, *words)

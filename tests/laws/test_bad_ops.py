@@ -5,7 +5,7 @@ import pytest
 
 import minirnn
 from minirnn import ops
-from tests.laws.bad_input import refused
+from tests.laws.bad_input import check_refused
 
 OPS = [
     (lambda: ops.matmul(np.zeros((2, 3)), np.zeros((2, 3))), ["matmul", "(2, 3)"]),
@@ -52,7 +52,7 @@ OPS = [
 
 @pytest.mark.parametrize("call, words", [pytest.param(*c, id=f"{n}-{c[1][0]}") for n, c in enumerate(OPS)])
 def test_what_no_function_takes(call, words):
-    refused(call, *words)
+    check_refused(call, *words)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from minirnn import layers, losses
 from minirnn.models import Model, Sequential
-from tests.laws.bad_input import refused
+from tests.laws.bad_input import check_refused
 
 N, T, D, C = 8, 4, 3, 2
 
@@ -179,7 +179,7 @@ def test_fit_refuses(used, arguments, options, words):
         options = {
             name: value for name, value in options.items() if name != "batch_size" or "batch_size" in words
         }
-    refused(lambda: one.fit(*arguments, **options), *words, unchanged=[one])
+    check_refused(lambda: one.fit(*arguments, **options), *words, unchanged=[one])
     works(one)
 
 
@@ -206,14 +206,14 @@ ON_BATCH = [
 @pytest.mark.parametrize("arguments, words", [pytest.param(*c[1:], id=c[0]) for c in ON_BATCH])
 def test_one_batch_is_refused(used, method, arguments, words):
     one = model(used=used)
-    refused(lambda: getattr(one, method)(*arguments), *words, unchanged=[one])
+    check_refused(lambda: getattr(one, method)(*arguments), *words, unchanged=[one])
     works(one)
 
 
 @pytest.mark.parametrize("arguments, words", [pytest.param(*c[1:], id=c[0]) for c in ON_BATCH])
 def test_evaluate_refuses(arguments, words):
     one = model(used=True)
-    refused(
+    check_refused(
         lambda: one.evaluate(
             *arguments[:2], verbose=0, sample_weight=arguments[2] if len(arguments) > 2 else None
         ),
@@ -241,10 +241,10 @@ PREDICT = [
 @pytest.mark.parametrize("x, options, words", [pytest.param(*c[1:], id=c[0]) for c in PREDICT])
 def test_predict_refuses(x, options, words):
     one = model(used=True)
-    refused(lambda: one.predict(x, **{"verbose": 0, **options}), *words, unchanged=[one])
+    check_refused(lambda: one.predict(x, **{"verbose": 0, **options}), *words, unchanged=[one])
     if not options:
-        refused(lambda: one.predict_on_batch(x), *[w for w in words if w != "empty"], unchanged=[one])
-        refused(lambda: one(x), *[w for w in words if w not in ("empty", "str")], unchanged=[one])
+        check_refused(lambda: one.predict_on_batch(x), *[w for w in words if w != "empty"], unchanged=[one])
+        check_refused(lambda: one(x), *[w for w in words if w not in ("empty", "str")], unchanged=[one])
     works(one)
 
 
@@ -266,7 +266,7 @@ COMPILE = [
 def test_compile_refuses(options, words):
     one = model(used=True)
     optimizer, loss = one.optimizer, one.loss
-    refused(lambda: one.compile(**options), *words, unchanged=[one])
+    check_refused(lambda: one.compile(**options), *words, unchanged=[one])
     assert one.optimizer is optimizer and one.loss is loss
     works(one)
 
@@ -279,9 +279,11 @@ def test_what_needs_compile():
         lambda: one.train_on_batch(x_NTD(), y_N()),
         lambda: one.test_on_batch(x_NTD(), y_N()),
     ):
-        refused(call, "mine", "compile", unchanged=[one])
+        check_refused(call, "mine", "compile", unchanged=[one])
     one.compile("sgd")
-    refused(lambda: one.fit(x_NTD(), y_N(), batch_size=4, verbose=0, shuffle=False), "loss", unchanged=[one])
+    check_refused(
+        lambda: one.fit(x_NTD(), y_N(), batch_size=4, verbose=0, shuffle=False), "loss", unchanged=[one]
+    )
 
 
 @pytest.mark.parametrize("later", [1, 2, 3])
@@ -316,15 +318,17 @@ def test_labels_of_the_losses():
             ["a", "b", "a"],
             [0, 1, np.nan],
         ):
-            refused(
+            check_refused(
                 lambda labels=labels, loss=loss: loss(np.array(labels), logits),
                 "crossentropy|SparseCategorical|numbers",
                 "label|y_true|target|number",
             )
     for loss in (losses.MeanSquaredError(), losses.BinaryCrossentropy(), losses.CategoricalCrossentropy()):
-        refused(lambda loss=loss: loss(np.zeros((3, C + 1)), logits), "y_true|shape", "(3, 2)", "(3, 3)")
-        refused(lambda loss=loss: loss(np.zeros((2, C)), logits), "(3, 2)", "(2, 2)")
-    refused(
+        check_refused(
+            lambda loss=loss: loss(np.zeros((3, C + 1)), logits), "y_true|shape", "(3, 2)", "(3, 3)"
+        )
+        check_refused(lambda loss=loss: loss(np.zeros((2, C)), logits), "(3, 2)", "(2, 2)")
+    check_refused(
         lambda: losses.MeanSquaredError()(np.zeros((3, 2)), logits, sample_weight=np.ones(4)),
         "sample_weight|weight",
         "4",
@@ -335,40 +339,42 @@ def test_functional_models_that_cannot_be():
     a, b = layers.Input((3,), name="a"), layers.Input((3,), name="b")
     y = layers.Dense(2)(a)
     x = np.zeros((2, 3), "float32")
-    refused(lambda: Model(a, layers.Dense(2)(b)), "input|b")
-    refused(lambda: Model([a, b], layers.Add()([y, layers.Dense(2)(layers.Input((3,)))])), "input")
-    refused(lambda: Model(x, y), "Input|symbolic|KerasTensor")
-    refused(lambda: Model(a, x), "Input|symbolic|KerasTensor|output")
-    refused(lambda: Model([a, layers.Input((2,), name="a")], y), "'a'")
-    refused(lambda: Model(y, layers.Dense(2)(y)) if False else Model([], y), "input")
-    refused(lambda: Model(a, []) if False else Model(a, None), "output|symbolic|KerasTensor")
+    check_refused(lambda: Model(a, layers.Dense(2)(b)), "input|b")
+    check_refused(lambda: Model([a, b], layers.Add()([y, layers.Dense(2)(layers.Input((3,)))])), "input")
+    check_refused(lambda: Model(x, y), "Input|symbolic|KerasTensor")
+    check_refused(lambda: Model(a, x), "Input|symbolic|KerasTensor|output")
+    check_refused(lambda: Model([a, layers.Input((2,), name="a")], y), "'a'")
+    check_refused(lambda: Model(y, layers.Dense(2)(y)) if False else Model([], y), "input")
+    check_refused(lambda: Model(a, []) if False else Model(a, None), "output|symbolic|KerasTensor")
     one = Model([a, b], layers.Add()([y, layers.Dense(2, name="last")(b)]), name="mine")
     for inputs in (x, [x], [x, x, x], {"a": x}, {"a": x, "nosuch": x}, [x, x[:, :2]], [x, x[0]], [x, None]):
-        refused(lambda inputs=inputs: one(inputs), "mine", unchanged=[one])
-        refused(lambda inputs=inputs: one.predict(inputs, verbose=0), "mine", unchanged=[one])
-    refused(lambda: one([x, np.zeros((3, 3), "float32")]), "(2, 2)|(3, 2)|batch|(3, 3)", unchanged=[one])
-    refused(lambda: one.get_layer("nosuch"), "mine", "nosuch", "last")
-    refused(lambda: one.get_layer(index=99), "mine", "99")
-    refused(lambda: one.get_layer(), "mine", "name", "index")
-    refused(lambda: one.get_layer("last", index=1), "name", "index")
+        check_refused(lambda inputs=inputs: one(inputs), "mine", unchanged=[one])
+        check_refused(lambda inputs=inputs: one.predict(inputs, verbose=0), "mine", unchanged=[one])
+    check_refused(
+        lambda: one([x, np.zeros((3, 3), "float32")]), "(2, 2)|(3, 2)|batch|(3, 3)", unchanged=[one]
+    )
+    check_refused(lambda: one.get_layer("nosuch"), "mine", "nosuch", "last")
+    check_refused(lambda: one.get_layer(index=99), "mine", "99")
+    check_refused(lambda: one.get_layer(), "mine", "name", "index")
+    check_refused(lambda: one.get_layer("last", index=1), "name", "index")
     assert one([x, x]).shape == (2, 2)
 
 
 def test_sequential_models_that_cannot_be():
     one = Sequential(name="mine")
-    refused(lambda: one.pop(), "mine", "layer")
-    refused(lambda: one.add(3), "mine", "layer", "3|int")
-    refused(lambda: one.add(layers.Dense), "mine", "Dense")
-    refused(lambda: one(x_NTD()), "mine", "layer")
+    check_refused(lambda: one.pop(), "mine", "layer")
+    check_refused(lambda: one.add(3), "mine", "layer", "3|int")
+    check_refused(lambda: one.add(layers.Dense), "mine", "Dense")
+    check_refused(lambda: one(x_NTD()), "mine", "layer")
     one.add(layers.LSTM(2))
-    refused(lambda: one.count_params(), "mine", "built")
+    check_refused(lambda: one.count_params(), "mine", "built")
     one.add(layers.Dense(2, name="last"))
-    refused(lambda: one.add(layers.Dense(2, name="last")), "mine", "last")
-    refused(lambda: one.add(layers.Input((3,))), "mine", "Input")
+    check_refused(lambda: one.add(layers.Dense(2, name="last")), "mine", "last")
+    check_refused(lambda: one.add(layers.Input((3,))), "mine", "Input")
     assert [type(layer).__name__ for layer in one.layers] == ["LSTM", "Dense"]
     one(x_NTD())
     # A layer that does not fit is not left in the model.
-    refused(lambda: one.add(layers.GRU(2, name="third")), "third", "axes|shape|time", unchanged=[one])
+    check_refused(lambda: one.add(layers.GRU(2, name="third")), "third", "axes|shape|time", unchanged=[one])
     assert [type(layer).__name__ for layer in one.layers] == ["LSTM", "Dense"]
     assert one(x_NTD()).shape == (N, 2)
 
@@ -382,4 +388,4 @@ def test_training_steps_of_ones_own_that_return_something_else():
         one = Mine([layers.Input((T, D)), layers.LSTM(2)])
         one.result = result
         one.compile("sgd", "mse")
-        refused(lambda one=one: one.fit(x_NTD(), y_N(), verbose=0, shuffle=False), "train_step", "dict")
+        check_refused(lambda one=one: one.fit(x_NTD(), y_N(), verbose=0, shuffle=False), "train_step", "dict")
