@@ -23,7 +23,7 @@ def _parser():
     demo.add_argument("--epochs", type=_positive, default=5, help="default: %(default)s")
     demo.add_argument("--units", type=_positive, default=64, help="of the LSTM (default: %(default)s)")
     demo.add_argument("--seed", type=int, default=0, help="of weights and shuffling (default: %(default)s)")
-    demo.add_argument("--backend", default="auto", help="auto or numpy (default: %(default)s)")
+    demo.add_argument("--backend", default="auto", help="auto, numpy or cupy (default: %(default)s)")
     demo.add_argument(
         "--plot", default="minirnn-demo.png", metavar="FILE", help="the learning curve (default: %(default)s)"
     )
@@ -33,6 +33,7 @@ def _parser():
 def main(arguments=None) -> int:
     """Run the command line; returns the exit status."""
     options = _parser().parse_args(arguments)
+    from minirnn.backend.cupy_backend import Unavailable
     from minirnn.demo import run_demo
 
     try:
@@ -44,7 +45,7 @@ def main(arguments=None) -> int:
             backend_name=options.backend,
             plot=options.plot,
         )
-    except ValueError as error:
+    except (ValueError, Unavailable) as error:
         print(f"minirnn demo: {error}", file=sys.stderr)
         return 2
     return 0

@@ -14,6 +14,7 @@ import numpy as np
 
 from minirnn import backend, config
 from minirnn.autograd import Tensor, Variable, convert, convert_float
+from minirnn.ops.arguments import along
 from minirnn.ops.symbolic import op
 from minirnn.utils.naming import auto_name
 
@@ -72,13 +73,15 @@ class SeedGenerator:
         self.name = name or auto_name(type(self).__name__)
         self._initial_seed = seed
         value = make_default_seed() if seed is None else check_seed(seed, f"SeedGenerator {self.name!r}")
-        self.state = Variable(
-            np.array([value, 0], np.uint32),
-            dtype="uint32",
-            trainable=False,
-            name="seed_generator_state",
-            path=f"{self.name}/seed_generator_state",
-        )
+        # It stays on the host, which reads it for each draw.
+        with backend.device("cpu"):
+            self.state = Variable(
+                np.array([value, 0], np.uint32),
+                dtype="uint32",
+                trainable=False,
+                name="seed_generator_state",
+                path=f"{self.name}/seed_generator_state",
+            )
 
     def next(self, ordered=True) -> Tensor:
         """Return the present state, shape (2,), and count one draw."""
@@ -89,8 +92,7 @@ class SeedGenerator:
     def _advance(self) -> tuple[int, int]:
         # The counter wraps, as a sum of uint32 does; 2**32 draws later the first one comes again.
         seed, counter = self.state.data.tolist()
-        xp = backend.array_module(self.state.data)
-        self.state.assign(Tensor(xp.array([seed, (counter + 1) % _SEED_LIMIT], "uint32")))
+        self.state.assign(Tensor(np.array([seed, (counter + 1) % _SEED_LIMIT], "uint32")))
         return seed, counter
 
     def get_config(self) -> dict:
@@ -248,7 +250,7 @@ def shuffle(x, axis=0, seed=None) -> Tensor:
     x = convert(x)
     xp = backend.array_module(x.data)
     order = xp.argsort(_generator(seed).random(x.shape[axis]))
-    return x[(slice(None),) * (axis % x.ndim) + (order,)]
+    return x[along(axis % x.ndim, order)]
 
 
 def dropout_mask(shape, rate, dtype=None, seed=None):

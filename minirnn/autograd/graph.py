@@ -10,6 +10,7 @@ import itertools
 from contextlib import contextmanager
 from typing import Any
 
+from minirnn import tree
 from minirnn.autograd.tensor import Tensor, Variable, state
 from minirnn.backend import blas
 
@@ -281,7 +282,6 @@ def value_and_grad(function, argnums=0, *, has_aux=False, create_graph=None):
     create_graph : bool, optional
         Default True; False frees the graph as it is walked, where no second order is needed.
     """
-    from minirnn import tree
     from minirnn.autograd import primitives as P
 
     def value_and_gradient(*args, **kwargs):

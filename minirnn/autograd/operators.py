@@ -5,14 +5,14 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from minirnn import backend, config
+from minirnn import backend
 from minirnn.autograd import primitives as P
 from minirnn.autograd.primitive import align, convert, convert_float, operands, operator
 from minirnn.autograd.tensor import Tensor, state
 
 # The dtypes of which NumPy's functions give what Keras's do.
-_FLOATS = frozenset(np.dtype(name) for name in ("float16", "float32", "float64"))
-_PLAIN = _FLOATS | {np.dtype(name) for name in ("int32", "int64", "bool")}
+FLOATS = frozenset(np.dtype(name) for name in ("float16", "float32", "float64"))
+_PLAIN = FLOATS | {np.dtype(name) for name in ("int32", "int64", "bool")}
 
 
 def _float_operands(a, b):
@@ -46,10 +46,10 @@ def _binary(name, prepare, dtypes, plain=None):
             if y.__class__ is ndarray:
                 direct = x.dtype is y.dtype and x.dtype in dtypes
             else:
-                direct = (y.__class__ is float or y.__class__ is int) and x.dtype in _FLOATS
+                direct = (y.__class__ is float or y.__class__ is int) and x.dtype in FLOATS
         else:
-            direct = x.__class__ is float and y.__class__ is ndarray and y.dtype in _FLOATS
-        if direct:
+            direct = x.__class__ is float and y.__class__ is ndarray and y.dtype in FLOATS
+        if direct and (not (a.__class__ is ndarray or b.__class__ is ndarray) or backend.on_host()):
             try:
                 result = plain(x, y)
             except (TypeError, ValueError):  # said again below, with names
@@ -68,27 +68,28 @@ for _name in ("equal", "not_equal", "less", "less_equal", "greater", "greater_eq
 for _name in ("logical_and", "logical_or", "logical_xor"):
     _binary(_name, operands, _PLAIN)
 for _name in ("divide", "arctan2", "logaddexp"):
-    _binary(_name, _float_operands, _FLOATS)
+    _binary(_name, _float_operands, FLOATS)
 for _name in ("floor_divide", "mod"):
-    _binary(_name, _no_bools, _FLOATS)
-_binary("power", _no_bools, _FLOATS, pow)
-_binary("matmul", _factors, _FLOATS)
+    _binary(_name, _no_bools, FLOATS)
+_binary("power", _no_bools, FLOATS, pow)
+_binary("matmul", _factors, FLOATS)
 
 
 @operator("getitem")
 def getitem(x, index):
     """Index as NumPy does; Tensors inside the index are taken by value."""
     if index.__class__ is tuple:
-        index = tuple(_raw(i) for i in index)
+        index = tuple(_raw(i, x) for i in index)
     else:
-        index = _raw(index)
+        index = _raw(index, x)
     return P.getitem(x, index=index)
 
 
-def _raw(index):
+def _raw(index, x):
     if isinstance(index, Tensor):
         return index.data
-    return np.asarray(index) if isinstance(index, list) else index
+    # What the host holds goes where `x` is.
+    return backend.backend_of(x.data).asarray(index) if isinstance(index, list | ndarray) else index
 
 
 @operator("reshape")
@@ -151,9 +152,3 @@ for _name in ("max", "min", "any", "all"):
 operator("negative", lambda x: P.negative(convert(x)))
 operator("absolute", lambda x: P.absolute(convert(x)))
 operator("logical_not", lambda x: P.logical_not(convert(x)))
-
-
-def zeros(shape, dtype=None) -> Tensor:
-    """Return zeros on the current backend."""
-    xp = backend.current().xp
-    return Tensor(xp.zeros(shape, dtype or config.floatx()))

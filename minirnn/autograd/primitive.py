@@ -173,6 +173,8 @@ class Primitive:
                 if a.__class__ is not ndarray:
                     raw[0] = backend.array_module(a)
             raw.append(a)
+        if raw[0] is not np:
+            backend.check_one_device(self.name, *raw[1:])
         try:
             result = self.function(*raw, **parameters)
         except (TypeError, ValueError, IndexError) as error:
@@ -191,8 +193,8 @@ class Primitive:
 
     def _explained(self, error, raw, parameters):
         """Return the array module's error with what the primitive was called with."""
-        kinds = (IndexError, TypeError) if not isinstance(error, ValueError) else ()
-        kind = next((k for k in kinds if isinstance(error, k)), ValueError)
+        # Not its own class: those of NumPy may need more than a text to be made.
+        kind = next(k for k in (ValueError, IndexError, TypeError) if isinstance(error, k))
         got = [f"{a.dtype} {a.shape}" if hasattr(a, "dtype") else repr(a) for a in raw]
         got += [f"{name}={value}" for name, value in parameters.items() if not hasattr(value, "dtype")]
         return kind(f"{self.name}: {str(error).rstrip('. ')}. Got {', '.join(got)}.")

@@ -5,7 +5,6 @@
 
 import itertools
 import math
-from typing import Any
 
 import numpy as np
 
@@ -61,9 +60,8 @@ def _sigmoid(xp, x):
     if x.dtype.kind == "c":
         return 1 / (1 + xp.exp(-x))
     y = xp.negative(x, out=xp.empty_like(x))
-    with np.errstate(
-        over="ignore"
-    ):  # an infinite exp(−x) gives 0, which is right to the smallest normal float
+    # An infinite exp(−x) gives 0, which is right to the smallest normal float.
+    with np.errstate(over="ignore"):
         xp.exp(y, out=y)
     xp.add(y, 1, out=y)
     return xp.divide(1, y, out=y)
@@ -161,15 +159,16 @@ cumprod = define("cumprod", lambda xp, x, *, axis: x.cumprod(axis=axis, dtype=x.
 
 # Products.
 def _matmul(xp, a, b):
-    if b.ndim:  # else NumPy says what is wrong
+    if xp is np and b.ndim:  # of none NumPy says what is wrong
         blas.before_product(a.size * b.shape[-1])
     return xp.matmul(a, b)
 
 
 def _einsum(xp, *arrays, subscripts):
-    axes = itertools.chain(*(a.shape for a in arrays))
-    sizes = dict(zip(subscripts.split("->")[0].replace(",", ""), axes))
-    blas.before_product(math.prod(sizes.values()))
+    if xp is np:
+        axes = itertools.chain(*(a.shape for a in arrays))
+        sizes = dict(zip(subscripts.split("->")[0].replace(",", ""), axes))
+        blas.before_product(math.prod(sizes.values()))
     return xp.einsum(subscripts, *arrays, optimize=len(arrays) > 1)
 
 
@@ -194,15 +193,8 @@ getitem = define("getitem", lambda xp, x, *, index: x[index])
 def _scatter(xp, values, *, index, shape):
     """Return zeros of `shape` with `values` added at `index`: the transpose of getitem."""
     array = xp.zeros(shape, values.dtype)
-    rows: Any = index[0] if isinstance(index, tuple) and len(index) == 1 else index
     if _is_basic(index):
         array[index] = values
-    elif backend.is_array(rows) and values.size:
-        # Rows of the first axis, as of an embedding: at places in a flat array NumPy adds ten times faster.
-        width = math.prod(shape[1:])
-        places = rows.reshape(-1, 1) * width + xp.arange(width)
-        flat = xp.broadcast_to(values, (*rows.shape, *shape[1:])).reshape(-1)
-        backend.backend_of(array).scatter_add(array.reshape(-1), places.reshape(-1), flat)
     else:
         backend.backend_of(array).scatter_add(array, index, values)
     return array

@@ -44,8 +44,8 @@ def_vjp(
 )
 def_vjp(
     "arctan2",
-    lambda g, y, a, b: g * b / (P.square(a) + P.square(b)),
-    lambda g, y, a, b: -g * a / (P.square(a) + P.square(b)),
+    lambda g, y, a, b: g * b / (a * a + b * b),
+    lambda g, y, a, b: -g * a / (a * a + b * b),
 )
 def_vjp(
     "logaddexp",

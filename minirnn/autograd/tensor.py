@@ -324,7 +324,7 @@ class Variable(Tensor):
         """
         data = value.data if isinstance(value, Tensor) else value
         if data.__class__ is not self.data.__class__ or data.dtype != self.data.dtype:
-            data = backend.asarray(data, self.data.dtype)
+            data = backend.asarray_beside(data, self.data, self.data.dtype)
         if data is value:
             data = data.copy()
         if data.shape != self.data.shape:

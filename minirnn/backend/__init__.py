@@ -6,6 +6,8 @@ the readable reference); all else is called on `backend.xp`, the array module it
 """
 
 import os
+import threading
+import warnings
 from contextlib import contextmanager
 
 import numpy as np
@@ -20,54 +22,94 @@ __all__ = [
     "get_keras_mask",
     "set_backend",
     "set_keras_mask",
+    "to_device",
     "to_numpy",
 ]
 
-_BACKENDS = {"numpy": NumpyBackend()}
-_active: list[NumpyBackend] = []
+_NAMES = ("auto", "numpy", "cupy")
+_BACKENDS: dict[str, NumpyBackend] = {"numpy": NumpyBackend()}  # the others are added when they are made
+_chosen: list[NumpyBackend] = []
+_warned: set[str] = set()
+
+
+class _Thread(threading.local):
+    blocks: tuple[NumpyBackend, ...] = ()  # of `device`, the innermost last
+
+
+_thread = _Thread()
 
 
 def current() -> NumpyBackend:
     """Return the backend on which new arrays are made, choosing it on the first call.
 
     The environment variable ``MINIRNN_BACKEND`` (``auto``, the default, or a backend's name) decides;
-    ``auto`` takes the fastest backend that works on this machine.
+    ``auto`` takes CuPy where it is installed and finds a GPU that works, and NumPy elsewhere.
     """
-    if not _active:
+    blocks = _thread.blocks
+    if blocks:
+        return blocks[-1]
+    if not _chosen:
         set_backend(os.environ.get("MINIRNN_BACKEND", "auto"))
-    return _active[-1]
+    return _chosen[0]
+
+
+def on_host() -> bool:
+    """Whether new arrays are NumPy's."""
+    return current().xp is np
 
 
 def set_backend(name: str) -> None:
-    """Choose the backend of all arrays made from now on.
+    """Choose the backend of all arrays made from now on; arrays that exist are not moved.
 
     Parameters
     ----------
     name : str
-        "auto" or "numpy".
+        "auto", "numpy" or "cupy". With "auto" a CuPy that is installed but does not work is warned of once.
 
     Raises
     ------
     ValueError
         If there is no backend of that name.
+    RuntimeError
+        If "cupy" is asked for and does not work here; the message says why and what to install.
     """
-    chosen = _BACKENDS.get("numpy" if name == "auto" else name)
-    if chosen is None:
+    if name not in _NAMES:
         raise ValueError(
-            f"set_backend: name must be one of auto, {', '.join(_BACKENDS)}; got {name!r}. "
+            f"set_backend: name must be one of {', '.join(_NAMES)}; got {name!r}. "
             "(It is also read from the environment variable MINIRNN_BACKEND.)"
         )
-    _active[:] = [chosen]
+    _chosen[:] = [_automatic() if name == "auto" else _backend(name)]
+
+
+def _backend(name) -> NumpyBackend:
+    """Return the backend of that name, made when it is first asked for."""
+    if name not in _BACKENDS:
+        from minirnn.backend import cupy_backend
+
+        _BACKENDS[name] = cupy_backend.load()
+    return _BACKENDS[name]
+
+
+def _automatic() -> NumpyBackend:
+    from minirnn.backend.cupy_backend import Unavailable
+
+    try:
+        return _backend("cupy")
+    except Unavailable as error:
+        if error.broken and str(error) not in _warned:
+            _warned.add(str(error))
+            warnings.warn(f"minirnn computes with NumPy. {error}", RuntimeWarning, stacklevel=2)
+    return _BACKENDS["numpy"]
 
 
 @contextmanager
 def device(name: str):
-    """Make new arrays on the named device inside a ``with`` block; arrays that exist are not moved.
+    """Make new arrays on the named device inside a ``with`` block of this thread; none that exists is moved.
 
     Parameters
     ----------
     name : str
-        "cpu", "CPU:0" or "/CPU:0".
+        "cpu", "CPU:0" or "/CPU:0"; "gpu", "gpu:1" or "/GPU:1".
 
     Raises
     ------
@@ -79,24 +121,32 @@ def device(name: str):
     kind, _, index = str(name).lower().removeprefix("/").removeprefix("device:").partition(":")
     if kind not in ("cpu", "gpu", "cuda") or (index and not index.isdigit()):
         raise ValueError(f"device: name must be like 'cpu', 'CPU:0' or 'gpu:1'; got {name!r}.")
-    if kind != "cpu" or int(index or 0) != 0:
-        raise RuntimeError(f"device: {name!r} is not on this machine; the devices here are CPU:0.")
-    current()
-    _active.append(_BACKENDS["numpy"])
+    number, host, why = int(index or 0), _BACKENDS["numpy"], ""
+    chosen, here = host, host.devices()
+    if kind != "cpu":
+        try:
+            chosen = _backend("cupy")
+            here = here + chosen.devices()
+        except RuntimeError as error:
+            why = f" {error}"
+    if f"{'CPU' if kind == 'cpu' else 'GPU'}:{number}" not in here:
+        raise RuntimeError(
+            f"device: {name!r} is not on this machine; the devices here are {', '.join(here)}.{why}"
+        )
+    before = _thread.blocks
+    _thread.blocks = (*before, chosen)
     try:
-        yield
+        with chosen.on(number):
+            yield
     finally:
-        _active.pop()
+        _thread.blocks = before
 
 
 def array_module(array):
     """Return the module (numpy, or the device's) whose functions work on `array`."""
     if isinstance(array, np.ndarray | np.generic):
         return np
-    for backend in _BACKENDS.values():
-        if backend.owns(array):
-            return backend.xp
-    return current().xp
+    return backend_of(array).xp
 
 
 def backend_of(array) -> NumpyBackend:
@@ -104,7 +154,7 @@ def backend_of(array) -> NumpyBackend:
     for backend in _BACKENDS.values():
         if backend.owns(array):
             return backend
-    return current()
+    return _BACKENDS["numpy"] if isinstance(array, np.generic) else current()
 
 
 def is_array(value) -> bool:
@@ -113,8 +163,47 @@ def is_array(value) -> bool:
 
 
 def asarray(value, dtype=None):
-    """Return `value` as an array of the current backend, without a copy where it is one already."""
-    return current().asarray(value, dtype)
+    """Return `value` as an array, without a copy where it is one already.
+
+    What the host holds, NumPy arrays too, becomes an array of the current backend; an array of a GPU stays
+    on that GPU.
+    """
+    gpu = _BACKENDS.get("cupy")
+    return (gpu if gpu is not None and gpu.owns(value) else current()).asarray(value, dtype)
+
+
+def asarray_beside(value, array, dtype=None):
+    """Return `value` as an array on the device of `array`.
+
+    Raises
+    ------
+    ValueError
+        If it is an array of another GPU, or of a GPU where `array` is on the host.
+    """
+    if is_array(value) and not isinstance(value, np.ndarray):
+        check_one_device("assign", value, array)
+    return backend_of(array).asarray(value, dtype)
+
+
+def check_one_device(name, *arrays) -> None:
+    """Raise ValueError, in the name of an operation, if the arrays are not all on one device."""
+    found = {backend_of(a).device_of(a): None for a in arrays if is_array(a)}
+    if len(found) > 1:
+        raise ValueError(
+            f"{name}: the arrays must be on one device; got one on {' and one on '.join(found)}. Make them "
+            "inside the same `with minirnn.device(...)`, or move one with minirnn.backend.to_device."
+        )
+
+
+def to_device(array):
+    """Return an array of any device as one of the current device; see `device`.
+
+    It is not copied where it is on that device already.
+    """
+    here = current()
+    if here.xp is np:
+        return array if isinstance(array, np.ndarray) else to_numpy(array)
+    return here.xp.asarray(array)
 
 
 def to_numpy(array) -> np.ndarray:

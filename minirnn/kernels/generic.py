@@ -81,9 +81,11 @@ def _finite_where_masked(x, mask):
 
     Their outputs are dropped, but in the reverse pass 0 times nan would be nan.
     """
-    if x.dtype.kind != "f" or bool(P.all(P.isfinite(x)).data):
+    if x.dtype.kind != "f":
         return x
     finite = P.isfinite(x)
+    if P.all(finite):
+        return x
     counts = P.reshape(mask, shape=mask.shape + (1,) * (x.ndim - 2))
     return P.where(P.logical_or(finite, counts), x, P.zeros_like(x))
 

@@ -1,9 +1,13 @@
 """`KernelPrimitive`: how a whole-sequence kernel on raw arrays becomes one node of the graph."""
 
+import numpy as np
+
 from minirnn import backend
 from minirnn.autograd import Tensor, Variable
 from minirnn.autograd.graph import Node
 from minirnn.autograd.tensor import state
+
+_HOST = frozenset((np.ndarray, type(None)))
 
 
 class KernelPrimitive:
@@ -26,6 +30,8 @@ class KernelPrimitive:
         inputs = tuple(a.snapshot() if isinstance(a, Variable) else a for a in args)
         keep = state.recording and any(a is not None and a.requires_grad for a in inputs)
         arrays = [None if a is None else a.data for a in inputs]
+        if not _HOST.issuperset(map(type, arrays)):
+            backend.check_one_device(self.name, *arrays)
         xp = backend.array_module(arrays[0])
         outputs, residuals = self.forward(*arrays, keep=keep, xp=xp, **parameters)
         if not keep:

@@ -14,6 +14,8 @@ from minirnn.kernels import activations
 
 # From the fastest to the one that runs everything.
 TIERS = ("cudnn", "fused", "generic")
+# Of all kernels but the generic one, which takes any.
+_DTYPES = ("float16", "float32", "float64")
 
 
 class _Limit(threading.local):
@@ -115,7 +117,7 @@ def _unmet_by_fused(layer, inputs):
             yield f"{option} is a function of one's own; the kernel knows the built-in ones."
         elif not activations.supported(name):
             yield f"{option} is {name}: {activations.why_not(name)}."
-    yield from _unmet_dtype(layer, inputs, ("float16", "float32", "float64"))
+    yield from _unmet_dtype(layer, inputs)
 
 
 def _unmet_by_cudnn(layer, inputs, mask):
@@ -144,7 +146,7 @@ def _unmet_by_cudnn(layer, inputs, mask):
         yield "unroll must be False; it is True."
     if not getattr(cell, "reset_after", True):
         yield "reset_after must be True; it is False."
-    yield from _unmet_dtype(layer, inputs, ("float16", "float32", "float64"))
+    yield from _unmet_dtype(layer, inputs)
     if mask is not None and not is_right_padded(mask):
         yield "The mask must be strictly right-padded: in each row all True steps come first."
 
@@ -175,10 +177,10 @@ def _activation_name(function) -> str | None:
     return function.__name__ if getattr(function, "__module__", "") == "minirnn.activations" else None
 
 
-def _unmet_dtype(layer, inputs, known):
+def _unmet_dtype(layer, inputs):
     dtype = layer.cell.compute_dtype
-    if dtype not in known:
-        yield f"dtype must be one of {', '.join(known)}; it is {dtype}."
+    if dtype not in _DTYPES:
+        yield f"dtype must be one of {', '.join(_DTYPES)}; it is {dtype}."
     elif isinstance(inputs, Tensor) and inputs.data.dtype.kind == "f" and inputs.data.dtype != dtype:
         yield f"The inputs must be of the layer's dtype {dtype}; they are {inputs.data.dtype.name}."
 

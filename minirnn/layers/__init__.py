@@ -38,7 +38,7 @@ from minirnn.layers.rnn.rnn import RNN
 from minirnn.layers.rnn.simple_rnn import SimpleRNN, SimpleRNNCell
 from minirnn.layers.rnn.stacked_rnn_cells import StackedRNNCells
 from minirnn.layers.rnn.time_distributed import TimeDistributed
-from minirnn.utils.registry import Table
+from minirnn.utils.registry import Table, serialize_keras_object
 
 __all__ = [
     "Activation",
@@ -99,7 +99,7 @@ _table = Table("layer", "keras.layers", _classes, base=Layer, snake_case=False)
 
 def serialize(layer) -> dict:
     """Return the config of a layer, with the name of its class."""
-    return _table.serialize(layer)
+    return serialize_keras_object(layer)
 
 
 def deserialize(config, custom_objects=None) -> Layer:

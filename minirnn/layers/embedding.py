@@ -94,7 +94,7 @@ class Embedding(Layer):
 
     def _check(self, indices):
         # A negative index would silently count from the end.
-        if indices.size == 0 or (indices.min() >= 0 and indices.max() < self.input_dim):
+        if ((indices >= 0) & (indices < self.input_dim)).all():
             return
         indices = backend.to_numpy(indices)
         wrong = ~((indices >= 0) & (indices < self.input_dim))

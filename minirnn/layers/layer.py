@@ -29,8 +29,9 @@ def _wrap_build(build):
             with name_scope(self), inferring(False):
                 self._path = path_of("").rstrip("/")
                 build(self, *args, **kwargs)
-            arguments = inspect.signature(build).bind(self, *args, **kwargs).arguments
-            self._build_shapes = dict(list(arguments.items())[1:])
+            if not inferring_shapes():  # there, sizes stand in for unknown ones
+                arguments = inspect.signature(build).bind(self, *args, **kwargs).arguments
+                self._build_shapes = dict(list(arguments.items())[1:])
         except BaseException:
             del self._added[before:]
             raise
@@ -210,6 +211,10 @@ class Layer(Configured, Tracked):
         return tree.map_structure(lambda t: t.shape, outputs)
 
     def _symbolic_inputs(self, shapes, named_shapes):
+        if not shapes and len(named_shapes) == 1:
+            # Whatever `build` calls it, it is the shape of the first argument of `call`.
+            shapes, named_shapes = tuple(named_shapes.values()), {}
+
         def tensors(structure):
             return tree.map_shape_structure(lambda shape: KerasTensor(shape, self.compute_dtype), structure)
 

@@ -4,6 +4,8 @@ Inputs come as a list. They broadcast against each other except along the batch 
 the missing ones after the batch axis.
 """
 
+import functools
+
 from minirnn import backend, ops, tree
 from minirnn.layers.layer import Layer
 
@@ -63,17 +65,7 @@ class Merge(Layer):
     def compute_mask(self, inputs, mask=None):
         if mask is None or any(m is None for m in mask):
             return None
-        merged = mask[0]
-        for m in mask[1:]:
-            merged = ops.logical_or(merged, m)
-        return merged
-
-
-def _fold(function, inputs):
-    result = inputs[0]
-    for x in inputs[1:]:
-        result = function(result, x)
-    return result
+        return functools.reduce(ops.logical_or, mask)
 
 
 def _mask_like(x):
@@ -86,7 +78,7 @@ class Add(Merge):
     """Return the sum of the inputs."""
 
     def _merge(self, inputs):
-        return _fold(ops.add, inputs)
+        return functools.reduce(ops.add, inputs)
 
 
 class Subtract(Merge):
@@ -104,10 +96,10 @@ class Multiply(Merge):
     def _merge(self, inputs):
         masks = [_mask_like(x) for x in inputs]
         factors = [x if m is None else ops.where(m, x, ops.ones_like(x)) for x, m in zip(inputs, masks)]
-        product = _fold(ops.multiply, factors)
+        product = functools.reduce(ops.multiply, factors)
         if any(m is None for m in masks):
             return product
-        kept = _fold(ops.logical_or, masks)
+        kept = functools.reduce(ops.logical_or, masks)
         product = ops.where(kept, product, ops.zeros_like(product))
         backend.set_keras_mask(product, ops.any(kept, axis=-1))
         return product
@@ -117,7 +109,7 @@ class Average(Merge):
     """Return the mean of the inputs."""
 
     def _merge(self, inputs):
-        return ops.divide(_fold(ops.add, inputs), len(inputs))
+        return ops.divide(functools.reduce(ops.add, inputs), len(inputs))
 
 
 class _Extreme(Merge):

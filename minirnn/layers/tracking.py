@@ -198,6 +198,11 @@ class Tracked:
         self._added.append(variable)
         return variable
 
+    def zero_grad(self) -> None:
+        """Forget what `Tensor.backward` has added up in the ``grad`` of the weights."""
+        for variable in self.weights:
+            variable.grad = None
+
     def get_weights(self) -> list[np.ndarray]:
         """Return copies of the weights as NumPy arrays."""
         return [v.numpy() for v in self.weights]

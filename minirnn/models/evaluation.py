@@ -56,8 +56,7 @@ class Evaluation(Trainer):
         check_verbose(verbose, where)
         steps = None if steps is None else positive_int(steps, "steps", where)
         source = source_of(x, y, sample_weight, where=where, batch_size=batch_size, steps=steps)
-        self._check_source(source, where)
-        feed = Feed(source, steps, self.steps_per_execution)
+        feed = self._feed(source, steps, where)
         self._dry_run(source, "test_step")
         callbacks = self._callbacks(callbacks, verbose, feed)
         try:
@@ -119,8 +118,7 @@ class Evaluation(Trainer):
         check_verbose(verbose, where)
         steps = None if steps is None else positive_int(steps, "steps", where)
         source = source_of(x, where=where, batch_size=batch_size, steps=steps)
-        self._check_source(source, where)
-        feed = Feed(source, steps, self.steps_per_execution)
+        feed = self._feed(source, steps, where)
         callbacks = self._callbacks(callbacks, verbose, feed)
         collected = Collected(source.samples if steps is None else None)
         self.stop_predicting = False
@@ -179,7 +177,8 @@ class Evaluation(Trainer):
 
     # Helpers.
 
-    def _check_source(self, source, where):
+    def _feed(self, source, steps, where) -> Feed:
+        """Return the batches of a source, epoch by epoch, if a stateful layer can take them."""
         if source.samples and source.samples > source.batch_size and source.samples % source.batch_size:
             stateful = [
                 layer.name for layer in self._flatten_layers(False) if getattr(layer, "stateful", False)
@@ -190,6 +189,7 @@ class Evaluation(Trainer):
                     f"samples in batches of {source.batch_size} leave {source.samples % source.batch_size} "
                     "over. Choose a batch_size that divides them."
                 )
+        return Feed(source, steps, self.steps_per_execution)
 
     def _dry_run(self, source, step, once=False):
         """Compute the first batch without any effect, to build what is not built and to raise what is wrong.

@@ -6,7 +6,7 @@ from minirnn.callbacks.callback_list import CallbackList
 from minirnn.callbacks.history import History
 from minirnn.models.data import positive_int, unpack_x_y_sample_weight
 from minirnn.models.evaluation import Evaluation, check_verbose
-from minirnn.models.sources import ArraySource, Feed, source_of
+from minirnn.models.sources import ArraySource, source_of
 
 
 def _epochs_to_validate(frequency, where):
@@ -112,8 +112,7 @@ class Fitting(Evaluation):
                 f"{where}: a {type(source.data).__name__} can be gone through once; epochs={epochs} needs "
                 "steps_per_epoch, and a generator that does not end."
             )
-        self._check_source(source, where)
-        feed = Feed(source, steps, self.steps_per_execution)
+        feed = self._feed(source, steps, where)
         validation = self._validation(
             validation_data, batch_size, validation_batch_size, validation_steps, many
         )
@@ -174,10 +173,7 @@ class Fitting(Evaluation):
         if data is None:
             return None
         where = f"{self._where}: fit: validation_data"
-        if isinstance(data, list | tuple) and not hasattr(data, "_fields"):
-            x, y, sample_weight = unpack_x_y_sample_weight(data)
-        else:
-            x, y, sample_weight = data, None, None
+        x, y, sample_weight = unpack_x_y_sample_weight(data)
         steps = None if steps is None else positive_int(steps, "validation_steps", where)
         if validation_batch_size is None and (isinstance(x, list | tuple | dict) or hasattr(x, "__array__")):
             validation_batch_size = batch_size
@@ -187,5 +183,4 @@ class Fitting(Evaluation):
                 f"{where}: a {type(source.data).__name__} can be gone through once; with several epochs it "
                 "needs validation_steps."
             )
-        self._check_source(source, where)
-        return Feed(source, steps, self.steps_per_execution)
+        return self._feed(source, steps, where)

@@ -10,7 +10,7 @@ from minirnn.autograd import primitives as P
 from minirnn.backend import get_keras_mask, set_keras_mask
 from minirnn.layers.input import InputLayer
 from minirnn.layers.layer import Layer
-from minirnn.models.graph import Graph
+from minirnn.models.graph import Graph, free_name
 from minirnn.models.model import Model
 from minirnn.ops.symbolic import KerasTensor
 
@@ -89,8 +89,7 @@ class Functional(Model):
             if isinstance(tensor, KerasTensor) and tensor.name != key:
                 warnings.warn(
                     f"{self._where}: the input {tensor.name!r} stands under the key {key!r}. Data must use "
-                    "the key; "
-                    f"name the input alike with Input(..., name={key!r}).",
+                    f"the key; name the input alike with Input(..., name={key!r}).",
                     stacklevel=4,
                 )
 
@@ -98,11 +97,7 @@ class Functional(Model):
         """Name each output after its layer; a second output of one layer gets a number, as before Keras 3."""
         names = []
         for tensor in self.outputs:
-            stem = name = self._graph.origin(tensor)[0].name
-            number = 1
-            while name in names:
-                name, number = f"{stem}_{number}", number + 1
-            names.append(name)
+            names.append(free_name(self._graph.origin(tensor)[0].name, names))
         return names
 
     @property
@@ -152,8 +147,7 @@ class Functional(Model):
         elif isinstance(inputs, dict):
             flat = self._match_dict(inputs, expected)
         elif isinstance(expected, dict) and list(expected) != sorted(expected):
-            # A list in place of a dict is read in the order of the sorted keys, which is not the order seen
-            # here.
+            # A list in place of a dict is read in the order of the sorted keys, not in the order seen here.
             self._mismatch(inputs)
         else:
             flat = tree.flatten(inputs)
@@ -164,8 +158,8 @@ class Functional(Model):
     def _match_dict(self, inputs, expected):
         if not set(expected) <= set(inputs):
             self._mismatch(inputs)
-        chosen = {key: inputs[key] for key in expected}
-        return tree.flatten(tree.pack_sequence_as(expected, tree.flatten(chosen)))
+        # In a dict of the same kind, since an OrderedDict is walked in an order of its own.
+        return tree.flatten(type(expected)((key, inputs[key]) for key in expected))
 
     def _mismatch(self, inputs):
         got = tree.map_structure(lambda v: tuple(v.shape) if hasattr(v, "shape") else v, inputs)
@@ -177,7 +171,7 @@ class Functional(Model):
 
     def _fit(self, x, tensor, mask):
         """Bring one input to the dtype and rank of its symbolic tensor, and give it its mask."""
-        layer = getattr(tensor, "input_layer", None)
+        layer = tensor.input_layer
         if x is None:
             if layer is not None and layer.optional:
                 return None

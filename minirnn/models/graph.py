@@ -30,6 +30,14 @@ class Operation:
         self.calls: list[SymbolicCall] = []
 
 
+def free_name(stem, taken) -> str:
+    """Return `stem`, or where that is taken the first of stem_1, stem_2, ... that is not."""
+    name, number = stem, 1
+    while name in taken:
+        name, number = f"{stem}_{number}", number + 1
+    return name
+
+
 def _thing_of(node):
     return node.function if isinstance(node, SymbolicCall) and isinstance(node.function, Layer) else node
 
@@ -133,14 +141,12 @@ class Graph:
         for thing in things:
             name = thing.name if not isinstance(thing, SymbolicCall) else None
             if name is None:
-                stem = name = getattr(thing.function, "__name__", type(thing.function).__name__)
-                number = 1
-                while name in taken:
-                    name, number = f"{stem}_{number}", number + 1
+                stem = getattr(thing.function, "__name__", type(thing.function).__name__)
+                name = free_name(stem, taken)
                 taken[name] = thing
             operations.append(Operation(thing, name))
         self._by_thing = {id(operation.thing): operation for operation in operations}
-        for call in self.calls:
+        for call in sorted(self.calls, key=lambda call: call.number):
             self._by_thing[id(_thing_of(call))].calls.append(call)
         return operations
 

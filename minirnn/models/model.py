@@ -115,7 +115,7 @@ class Model(Fitting):
         return any(getattr(layer, "stateful", False) for layer in self._flatten_layers(include_self=False))
 
     def reset_states(self) -> None:
-        """Set the states of all stateful layers inside to zeros."""
+        """Set the states of all stateful layers inside to those of a first call."""
         for layer in self._flatten_layers(include_self=False):
             if not isinstance(layer, Model) and getattr(layer, "stateful", False):
                 reset = getattr(layer, "reset_state", None) or getattr(layer, "reset_states", None)

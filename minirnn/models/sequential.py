@@ -66,7 +66,7 @@ class Sequential(Model):
             Taken for Keras's sake.
         """
         if isinstance(layer, KerasTensor):
-            layer = getattr(layer, "input_layer", layer)
+            layer = layer.input_layer or layer
         if not isinstance(layer, Layer):
             hint = " Make an instance of it." if isinstance(layer, type) else ""
             raise TypeError(f"{self._where}: add needs a layer or an Input; got {layer!r}.{hint}")

@@ -356,8 +356,7 @@ class Feed:
         if ended:
             warnings.warn(
                 f"The data ended after {count} of {limit} batches. Let it yield steps * epochs batches, or "
-                "pass "
-                "fewer steps.",
+                "pass fewer steps.",
                 stacklevel=3,
             )
         if ended or self._taken == self.source.count:

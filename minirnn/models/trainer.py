@@ -231,10 +231,7 @@ class Trainer(Layer):
                     f"{self._where}: there is no loss. Pass loss= to compile, or use add_loss in a layer."
                 )
             return ops.zeros(())
-        total = found[0]
-        for value in found[1:]:
-            total = total + value
-        return total
+        return sum(found[1:], start=found[0])
 
     def _compute_loss(self, x, y, y_pred, sample_weight, training) -> Tensor:
         # Methods written before Keras 3.3 do not take `training`.

@@ -1,4 +1,6 @@
-"""Operations: the functions of ``keras.ops``, on Tensors, arrays and symbolic tensors.
+"""Operations under the names of ``keras.ops``, on Tensors, arrays and symbolic tensors.
+
+Not all of them are here: there are no convolutions, Fourier transforms, images or decompositions of matrices.
 
 They take Tensors, Variables, arrays, numbers and nested lists, and return Tensors. They write into no
 argument, and no result shares memory with an array of the caller's. Where they differ from NumPy's

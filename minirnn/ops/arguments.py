@@ -5,6 +5,7 @@ from typing import Any
 
 from minirnn import backend
 from minirnn.autograd import Tensor
+from minirnn.autograd import primitives as P
 from minirnn.autograd.primitive import convert, convert_float
 
 
@@ -56,6 +57,13 @@ def some_axes(name, axis, ndim) -> tuple[int, ...]:
     return numbers
 
 
+def line(name, x: Tensor, axis) -> tuple[Tensor, int]:
+    """Return `x` and its axis from 0; without an axis `x` is laid flat, along one."""
+    if axis is None:
+        return P.reshape(x, shape=(x.size,)), 0
+    return x, one_axis(name, axis, x.ndim)
+
+
 def whole_shape(shape: Any) -> tuple[int, ...]:
     """Return an integer or a sequence of integers as a shape."""
     if hasattr(shape, "tolist"):
@@ -72,7 +80,8 @@ def along(axis, index) -> tuple:
 
 def check_range(name, indices, size, axis) -> None:
     """Raise IndexError if an index, which may count from the end, is not within an axis of `size`."""
-    if indices.size and not (-size <= int(indices.min()) and int(indices.max()) < size):
+    wide = indices.astype("int64", copy=False)  # in which both ends of any axis can be said
+    if ((wide < -size) | (wide >= size)).any():
         raise IndexError(
             f"{name}: indices along axis {axis} must be from {-size} to {size - 1}; "
             f"got {int(indices.min())} to {int(indices.max())}."

@@ -124,7 +124,7 @@ def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1) 
             f"got {target.shape} for output of {output.shape}."
         )
     classes = output.shape[axis]
-    if target.size and not 0 <= int(target.min()) <= int(target.max()) < classes:
+    if ((target < 0) | (target >= classes)).any():
         raise ValueError(
             f"{name}: targets must be from 0 to {classes - 1}, the output having {classes} classes; "
             f"got {int(target.min())} to {int(target.max())}."

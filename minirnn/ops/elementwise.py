@@ -10,13 +10,11 @@ from numpy import ndarray
 from minirnn import backend
 from minirnn.autograd import Tensor
 from minirnn.autograd import primitives as P
+from minirnn.autograd.operators import FLOATS
 from minirnn.autograd.primitive import align, convert, convert_float, operands
 from minirnn.autograd.tensor import OPERATORS, SymbolicArgumentError, state
 from minirnn.ops.arguments import number, own
 from minirnn.ops.symbolic import op, symbolic_call
-
-# The dtypes of which NumPy's function gives what Keras's does.
-_FLOATS = frozenset(np.dtype(name) for name in ("float16", "float32", "float64"))
 
 _UNARY = """{summary}
 
@@ -61,7 +59,8 @@ def _unary(name: str, summary: str, result: str = "float") -> Callable[[Any], Te
     def function(x) -> Tensor:
         # Written out for the most frequent case, NumPy floats and nothing to record, as in `operators.py`.
         data = x.data if x.__class__ is Tensor and not (x.requires_grad and state.recording) else x
-        if data.__class__ is ndarray and data.dtype in _FLOATS and plain is not None:
+        direct = data.__class__ is ndarray and data.dtype in FLOATS
+        if direct and plain is not None and (x.__class__ is not ndarray or backend.on_host()):
             y = plain(data)
             return Tensor(y if y.__class__ is ndarray else np.asarray(y))
         try:

@@ -10,7 +10,7 @@ from minirnn import backend, config
 from minirnn.autograd import Tensor
 from minirnn.autograd import primitives as P
 from minirnn.autograd.primitive import convert, operands
-from minirnn.ops.arguments import along, check_range, one_axis, own
+from minirnn.ops.arguments import along, check_range, line, one_axis, own
 from minirnn.ops.symbolic import op
 
 
@@ -90,10 +90,8 @@ def take(x, indices, axis=None) -> Tensor:
     IndexError
         If an index is out of range.
     """
-    x, indices = own(x), _integers("take", indices)
-    if axis is None:
-        x, axis = P.reshape(x, shape=(x.size,)), 0
-    axis = one_axis("take", axis, x.ndim)
+    x, axis = line("take", own(x), axis)
+    indices = _integers("take", indices)
     check_range("take", indices, x.shape[axis], axis)
     return P.getitem(x, index=along(axis, indices))
 
@@ -126,8 +124,8 @@ def take_along_axis(x, indices, axis=None) -> Tensor:
     """
     x, indices = own(x), _integers("take_along_axis", indices)
     if axis is None:
-        x, indices, axis = P.reshape(x, shape=(x.size,)), indices.reshape(-1), 0
-    axis = one_axis("take_along_axis", axis, x.ndim)
+        indices = indices.reshape(-1)
+    x, axis = line("take_along_axis", x, axis)
     if indices.ndim != x.ndim:
         raise ValueError(
             f"take_along_axis: indices must have the {x.ndim} axes of x; got shape {indices.shape}."

@@ -10,7 +10,7 @@ from minirnn.autograd import primitives as P
 from minirnn.autograd.operators import wide
 from minirnn.autograd.primitive import convert, convert_float
 from minirnn.autograd.tensor import OPERATORS, SymbolicArgumentError
-from minirnn.ops.arguments import along, one_axis, some_axes
+from minirnn.ops.arguments import along, line, one_axis, some_axes, wide_float
 from minirnn.ops.symbolic import op, symbolic_call
 
 _DOC = """{summary}
@@ -144,8 +144,8 @@ def var(x, axis=None, keepdims=False) -> Tensor:
         Leave each reduced axis with size 1.
     """
     x = convert_float(x)
-    wide = convert(x, "float32") if x.dtype == "float16" else x
-    centred = wide - mean(wide, axis, keepdims=True)
+    precise = wide_float(x)
+    centred = precise - mean(precise, axis, keepdims=True)
     return convert(mean(P.square(centred), axis, keepdims), x.dtype)
 
 
@@ -228,9 +228,8 @@ def count_nonzero(x, axis=None) -> Tensor:
 def _cumulative(primitive, name, x, axis, dtype) -> Tensor:
     x = convert(x)
     x = convert(x, dtype or ("int32" if x.dtype.kind == "b" else x.dtype))
-    if axis is None:
-        x, axis = P.reshape(x, shape=(x.size,)), 0
-    return primitive(x, axis=one_axis(name, axis, x.ndim))
+    x, axis = line(name, x, axis)
+    return primitive(x, axis=axis)
 
 
 @op

@@ -8,7 +8,7 @@ from minirnn import backend
 from minirnn.autograd import Tensor
 from minirnn.autograd import primitives as P
 from minirnn.autograd.primitive import align, convert
-from minirnn.ops.arguments import along, one_axis, own, some_axes, whole_shape
+from minirnn.ops.arguments import along, line, one_axis, own, some_axes, whole_shape
 from minirnn.ops.symbolic import op
 
 
@@ -314,10 +314,7 @@ def repeat(x, repeats, axis=None) -> Tensor:
     axis : int, optional
         Default: along the flattened array.
     """
-    x = own(x)
-    if axis is None:
-        x, axis = P.reshape(x, shape=(x.size,)), 0
-    axis = one_axis("repeat", axis, x.ndim)
+    x, axis = line("repeat", own(x), axis)
     counts = whole_shape(repeats)
     if len(counts) not in (1, x.shape[axis]):
         raise ValueError(

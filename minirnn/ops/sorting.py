@@ -8,7 +8,7 @@ from minirnn import backend
 from minirnn.autograd import Tensor
 from minirnn.autograd import primitives as P
 from minirnn.autograd.primitive import align, convert, convert_float
-from minirnn.ops.arguments import one_axis, own, some_axes
+from minirnn.ops.arguments import line, one_axis, own, some_axes
 from minirnn.ops.symbolic import op
 
 _INT = np.dtype("int32")
@@ -17,7 +17,7 @@ _INT = np.dtype("int32")
 def _position(name, x, axis, keepdims) -> Tensor:
     x = convert(x)
     axis = None if axis is None else one_axis(name, axis, x.ndim)
-    return P.cast(P.__dict__[name](x, axis=axis, keepdims=keepdims), dtype=np.dtype("int32"))
+    return P.cast(P.__dict__[name](x, axis=axis, keepdims=keepdims), dtype=_INT)
 
 
 @op
@@ -70,10 +70,8 @@ def argsort(x, axis=-1) -> Tensor:
     axis : int or None
         None: the flattened array.
     """
-    x = convert(x)
-    if axis is None:
-        x, axis = P.reshape(x, shape=(x.size,)), 0
-    return P.cast(P.argsort(x, axis=one_axis("argsort", axis, x.ndim)), dtype=_INT)
+    x, axis = line("argsort", convert(x), axis)
+    return P.cast(P.argsort(x, axis=axis), dtype=_INT)
 
 
 @op
@@ -86,10 +84,7 @@ def sort(x, axis=-1) -> Tensor:
     axis : int or None
         None: the flattened array.
     """
-    x = own(x)
-    if axis is None:
-        x, axis = P.reshape(x, shape=(x.size,)), 0
-    axis = one_axis("sort", axis, x.ndim)
+    x, axis = line("sort", own(x), axis)
     return P.take_along_axis(x, indices=P.argsort(x, axis=axis).data, axis=axis)
 
 

@@ -6,12 +6,13 @@ written by a user can be called on an `Input` without a shape method.
 """
 
 import functools
+import itertools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
 
-from minirnn import config, tree
+from minirnn import backend, config, tree
 from minirnn.autograd import Tensor, inferring, no_grad
 from minirnn.autograd.tensor import OPERATORS, Operators, SymbolicArgumentError
 
@@ -81,9 +82,14 @@ class SymbolicCall:
     inputs : list of KerasTensor
         Those among the arguments, flat.
     outputs : structure of KerasTensor
+    number : int
+        The later the call, the higher.
     """
 
+    _numbers = itertools.count()
+
     def __init__(self, function, args, kwargs, outputs):
+        self.number = next(self._numbers)
         self.function, self.args, self.kwargs, self.outputs = function, args, kwargs, outputs
         self.inputs = symbolic_leaves((args, kwargs))
         for index, output in enumerate(tree.flatten(outputs)):
@@ -118,7 +124,7 @@ def infer(function, args=(), kwargs=None):
     def run(number):
         def zeros(leaf):
             if isinstance(leaf, KerasTensor):
-                return Tensor(np.zeros(_sized(leaf.shape, number), leaf.dtype))
+                return Tensor(backend.current().xp.zeros(_sized(leaf.shape, number), leaf.dtype))
             return leaf
 
         real_args, real_kwargs = tree.map_structure(zeros, (args, kwargs))
@@ -130,7 +136,7 @@ def infer(function, args=(), kwargs=None):
     second = run(1) if unknown else first
 
     def merge(a, b):
-        if not isinstance(a, Tensor | np.ndarray):
+        if not (isinstance(a, Tensor) or backend.is_array(a)):
             return a
         return KerasTensor([m if m == n else None for m, n in zip(a.shape, b.shape, strict=True)], a.dtype)
 

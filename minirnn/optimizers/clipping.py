@@ -1,17 +1,20 @@
 """Limits for gradients, by value and by norm."""
 
-import math
+import numpy as np
 
+from minirnn import backend
 from minirnn.autograd import Tensor
 
 
-def _norm(grads) -> float:
-    """Return the norm of all gradients together."""
-    total = 0.0
-    for gradient in grads:
-        flat = gradient.data.reshape(-1)
-        total += float(flat.dot(flat))
-    return math.sqrt(total)
+def _norm(grads):
+    """Return the norm of all gradients together, float64, on their device."""
+    flat = [gradient.data.reshape(-1) for gradient in grads]
+    return backend.array_module(flat[0]).sqrt(sum(g.dot(g).astype("float64") for g in flat))
+
+
+def _scaled(grads, norm, limit, offset=0.0) -> list[Tensor]:
+    scale = limit / backend.array_module(norm).maximum(norm, limit) + offset
+    return [Tensor(g.data * scale.astype(g.dtype)) for g in grads]
 
 
 def clip(grads, clipvalue=None, clipnorm=None, global_clipnorm=None) -> list[Tensor]:
@@ -19,10 +22,10 @@ def clip(grads, clipvalue=None, clipnorm=None, global_clipnorm=None) -> list[Ten
     if clipvalue is not None:
         return [Tensor(g.data.clip(-clipvalue, clipvalue)) for g in grads]
     if clipnorm is not None:
-        return [Tensor(g.data * (clipnorm / max(_norm([g]), clipnorm))) for g in grads]
-    if global_clipnorm is not None:
+        return [_scaled([g], _norm([g]), clipnorm)[0] for g in grads]
+    if global_clipnorm is not None and grads:
         norm = _norm(grads)
         # The difference is 0, but NaN for a norm of infinity, which is not to pass for a small step.
-        scale = global_clipnorm / max(norm, global_clipnorm) + (norm - norm)
-        return [Tensor(g.data * scale) for g in grads]
+        with np.errstate(invalid="ignore"):
+            return _scaled(grads, norm, global_clipnorm, norm - norm)
     return grads

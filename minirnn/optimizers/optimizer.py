@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from minirnn import config, initializers
+from minirnn import backend, config, initializers
 from minirnn.autograd import Tensor, Variable, convert, no_grad
 from minirnn.optimizers.clipping import clip
 from minirnn.optimizers.schedules import LearningRateSchedule
@@ -123,13 +123,14 @@ class Optimizer(OptimizerState):
         self._warned = False
         self._averages: list[Variable] = []
         self._accumulators: list[Variable] = []
-        self._iterations = self.add_variable((), dtype="int32", name="iteration")
-        if callable(learning_rate):
-            self._learning_rate = learning_rate
-        else:
-            self._learning_rate = self.add_variable(
-                (), initializers.Constant(learning_rate), config.floatx(), name="learning_rate"
-            )
+        # Both stay on the host, which reads them in each step.
+        with backend.device("cpu"):
+            self._iterations = self.add_variable((), dtype="int32", name="iteration")
+            self._learning_rate: Any = learning_rate
+            if not callable(learning_rate):
+                self._learning_rate = self.add_variable(
+                    (), initializers.Constant(learning_rate), config.floatx(), name="learning_rate"
+                )
 
     def __setstate__(self, state):
         # In a copy the same weights are other objects.
@@ -146,7 +147,8 @@ class Optimizer(OptimizerState):
     def learning_rate(self) -> Any:
         """The present rate: a Variable, or what the schedule or callable gives. Assign a number to set it."""
         if isinstance(self._learning_rate, LearningRateSchedule):
-            return self._learning_rate(self._iterations)
+            with backend.device("cpu"):
+                return self._learning_rate(self._iterations)
         return self._learning_rate if isinstance(self._learning_rate, Variable) else self._learning_rate()
 
     @learning_rate.setter

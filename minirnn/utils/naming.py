@@ -25,17 +25,6 @@ def auto_name(prefix: str) -> str:
     return uniquify(to_snake_case(prefix))
 
 
-def get_uid(prefix: str = "") -> int:
-    """Count `prefix` and return its new count: 1 at first."""
-    _counts[prefix] += 1
-    return _counts[prefix]
-
-
-def reset_uids() -> None:
-    """Let every automatic name start again without a number."""
-    _counts.clear()
-
-
 def clear_session(free_memory: bool = True) -> None:
     """Forget the automatic names given so far; nothing else outlives the models that made it.
 
@@ -44,7 +33,7 @@ def clear_session(free_memory: bool = True) -> None:
     free_memory : bool
         Also run Python's garbage collector, since a model's layers refer to one another.
     """
-    reset_uids()
+    _counts.clear()
     if free_memory:
         gc.collect()
 

@@ -103,7 +103,7 @@ def _table_of(module: str):
 
 
 class Table:
-    """The named objects of one module, and what its `get`, `serialize` and `deserialize` do.
+    """The named objects of one module, and what its `get` and `deserialize` do.
 
     Parameters
     ----------
@@ -174,10 +174,6 @@ class Table:
                 f"{type(identifier).__name__}."
             )
         return thing
-
-    def serialize(self, thing):
-        """Return the config of an object of this kind."""
-        return serialize_keras_object(thing)
 
     def deserialize(self, config, custom_objects=None):
         """Return the object that a name or a config describes; of a class, an instance.

@@ -67,6 +67,18 @@ def test_a_variable_is_owned_however_it_got_there():
     assert [v.name for v in Counting().weights] == ["not_stored", "x", "total"]
 
 
+def test_zero_grad_forgets_what_backward_has_added_up():
+    layer = layers.LSTM(2)
+    x = np.ones((1, 3, 2), "float32")
+    ops.sum(layer(x)).backward()
+    once = [v.grad for v in layer.weights]
+    layer.zero_grad()
+    assert all(v.grad is None for v in layer.weights)
+    ops.sum(layer(x)).backward()
+    for v, gradient in zip(layer.weights, once):
+        np.testing.assert_array_equal(v.grad, gradient)
+
+
 def test_attributes_set_before_the_base_constructor_are_owned():
     class Early(Layer):
         def __init__(self, **kwargs):
@@ -153,9 +165,9 @@ def test_variables_are_the_weights_and_the_states_of_seeds():
 
 
 def test_names_are_numbered_and_given_ones_kept():
-    from minirnn.utils.naming import reset_uids
+    from minirnn.utils import clear_session
 
-    reset_uids()
+    clear_session()
     assert [Dense(1).name, Dense(1).name, Dense(1, name="mine").name] == ["dense", "dense_1", "mine"]
 
 

@@ -4,7 +4,7 @@ import copy
 import gc
 import json
 import weakref
-from collections import namedtuple
+from collections import OrderedDict, namedtuple
 
 import numpy as np
 import pytest
@@ -125,6 +125,14 @@ def test_inputs_are_taken_by_name_by_place_and_alone():
     x = Input((3,), name="x")
     for inputs in (a, [a], {"x": a}):
         np.testing.assert_array_equal(Model(x, x * 2)(inputs), a * 2)
+
+
+@pytest.mark.parametrize("kind", [dict, OrderedDict])
+def test_inputs_in_an_ordered_dict_are_taken_by_their_keys(kind):
+    late, early = Input((2,), name="late"), Input((2,), name="early")
+    model = Model(OrderedDict(late=late, early=early), late - early)
+    data = kind(late=np.full((1, 2), 5.0), early=np.ones((1, 2)))
+    np.testing.assert_array_equal(model.predict(data, verbose=0), np.full((1, 2), 4.0))
 
 
 def test_a_last_axis_of_size_one_may_come_or_go_as_in_keras():

@@ -122,7 +122,21 @@ def test_a_subclass_lists_the_layers_it_holds():
     model = Net()
     model.build((None, 4, 3))
     assert [row[0] for row in cells(text_of(model))] == ["body (LSTM)", "head (Dense)"]
-    assert [row[2] for row in cells(text_of(model))] == ["128", "10"]
+    assert [row[1:] for row in cells(text_of(model))] == [["?", "128"], ["?", "10"]]
+    model = Net()
+    model(np.zeros((5, 4, 3)))
+    assert [row[1:] for row in cells(text_of(model))] == [["(5, 4)", "128"], ["(5, 2)", "10"]]
+
+
+def test_calls_of_a_shared_layer_are_numbered_in_the_order_in_which_they_were_made():
+    first, second, shared = Input((3,)), Input((3,)), layers.Dense(3)
+    a, b = shared(first), shared(second)
+    model = Model([first, second], [layers.Dense(2)(ops.tanh(a)), b])
+    rows = cells(text_of(model, line_length=160))
+    row = next(row for row in rows if row[0].startswith(shared.name))
+    assert row[3] == f"{first.name}[0][0], {second.name}[0][0]"
+    again = cells(text_of(Model([first, second], [ops.tanh(b), a]), line_length=160))
+    assert again[-1][3] == f"{shared.name}[1][0]"
 
 
 def test_the_state_of_the_optimizer_is_counted_once_it_exists():

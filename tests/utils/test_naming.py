@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minirnn.utils.naming import auto_name, clear_session, get_object_name, get_uid, to_snake_case
+from minirnn.utils.naming import auto_name, clear_session, get_object_name, to_snake_case
 
 
 @pytest.fixture(autouse=True)
@@ -51,14 +51,10 @@ def test_the_first_name_has_no_number_and_clear_session_starts_again():
     assert auto_name("LSTM") == "lstm"
 
 
-def test_uids_count_from_one():
-    assert [get_uid("dense"), get_uid("dense"), get_uid("other")] == [1, 2, 1]
-
-
 def test_the_name_of_an_object_is_its_own_or_its_functions_or_its_classes():
     class MyLoss:
         pass
 
     named = MyLoss()
     named.name = "mine"
-    assert [get_object_name(x) for x in (named, MyLoss(), get_uid)] == ["mine", "my_loss", "get_uid"]
+    assert [get_object_name(x) for x in (named, MyLoss(), auto_name)] == ["mine", "my_loss", "auto_name"]

@@ -19,7 +19,6 @@ MERGES = {
     "mul": lambda a, b: a * b,
     "ave": lambda a, b: (a + b) / 2,
     "concat": lambda a, b: ops.concatenate([a, b], axis=-1),
-    None: lambda a, b: (a, b),
 }
 
 
@@ -63,8 +62,8 @@ class Bidirectional(Layer):
         _check_layer("layer", layer)
         if backward_layer is not None:
             _check_layer("backward_layer", backward_layer)
-        if not (merge_mode is None or isinstance(merge_mode, str)) or merge_mode not in MERGES:
-            known = ", ".join(map(repr, MERGES))
+        if merge_mode is not None and not (isinstance(merge_mode, str) and merge_mode in MERGES):
+            known = ", ".join(map(repr, (*MERGES, None)))
             raise ValueError(f"Bidirectional: merge_mode must be one of {known}; got {merge_mode!r}.")
         super().__init__(**kwargs)
         self.merge_mode = merge_mode
@@ -136,18 +135,15 @@ class Bidirectional(Layer):
             forward["initial_state"], backward["initial_state"] = self._halves(sequences, initial_state)
         y = self.forward_layer(sequences, **forward)
         y_back = self.backward_layer(sequences, **backward)
-        states = ()
+        states = []
         if self.return_state:
-            states = (*y[1:], *y_back[1:])
-            y, y_back = y[0], y_back[0]
+            (y, *states), (y_back, *states_back) = y, y_back
+            states += states_back
         if self.return_sequences:
             y_back = tree.map_structure(lambda t: ops.flip(t, axis=1), y_back)
-        if tree.is_nested(y) and self.merge_mode is not None:
-            output = tree.map_structure(MERGES[self.merge_mode], y, y_back)
-        else:
-            output = MERGES[self.merge_mode](y, y_back)
         if self.merge_mode is None:
-            return (*output, *states) if states else output
+            return (y, y_back, *states)
+        output = tree.map_structure(MERGES[self.merge_mode], y, y_back)
         return (output, *states) if states else output
 
     def _halves(self, sequences, initial_state):

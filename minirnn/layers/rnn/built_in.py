@@ -24,24 +24,35 @@ _TABLES = {
 }
 
 
+def option_names(constructor) -> tuple[str, ...]:
+    """Return the names of a constructor's arguments, without its kwargs."""
+    return tuple(name for name in inspect.signature(constructor).parameters if name not in ("self", "kwargs"))
+
+
 def given(arguments: dict) -> dict:
     """Return a constructor's arguments by name, from the ``locals()`` at its start, without its kwargs."""
     return {k: v for k, v in arguments.items() if k not in ("self", "kwargs", "__class__")}
 
 
-def share(layer, name, value) -> float:
-    """Return a rate of dropout as a float.
+def _table_of(option):
+    """Return the module that makes and serializes the value of an option; None if it is a plain value."""
+    return _TABLES.get(option.split("_")[-1])
+
+
+def checked(layer, label, units, dropout=0.0, recurrent_dropout=0.0) -> tuple[int, float, float]:
+    """Return the size and the rates of dropout as numbers, or raise in the name of a layer or cell.
 
     Raises
     ------
-    ValueError
-        If it is no number in [0, 1).
+    TypeError, ValueError
+        If `units` is no integer of 1 or more, or a rate is no number in [0, 1).
     """
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value < 1:
-        raise ValueError(
-            f"{type(layer).__name__}: {name} is the share to drop, a number in [0, 1); got {value!r}."
-        )
-    return float(value)
+    units = positive_int(layer, "units", units, label)
+    for name, rate in {"dropout": dropout, "recurrent_dropout": recurrent_dropout}.items():
+        if isinstance(rate, bool) or not isinstance(rate, int | float | np.number) or not 0 <= rate < 1:
+            where = type(layer).__name__ + (f" {label!r}" if label else "")
+            raise ValueError(f"{where}: {name} is the share to drop, a number in [0, 1); got {rate!r}.")
+    return units, float(dropout), float(recurrent_dropout)
 
 
 class BuiltInCell(DropoutRNNCell, Layer):
@@ -54,7 +65,7 @@ class BuiltInCell(DropoutRNNCell, Layer):
         the class itself and not for subclasses, which may compute something else.
     gates : int
     config_names : tuple of str
-        The options, in the order of ``get_config``.
+        The options, which are the constructor's arguments, in the order of ``get_config``.
     """
 
     fused_kernel: str
@@ -66,11 +77,11 @@ class BuiltInCell(DropoutRNNCell, Layer):
     state_size: int | list[int]
 
     def __init__(self, *, units, dropout, recurrent_dropout, use_bias, seed, implementation=2, **options):
-        units = positive_int(self, "units", units, options.get("name"))
-        dropout = share(self, "dropout", dropout)
-        recurrent_dropout = share(self, "recurrent_dropout", recurrent_dropout)
-        objects = {name: options.pop(name) for name in self.config_names if name.split("_")[-1] in _TABLES}
-        objects = {name: _TABLES[name.split("_")[-1]].get(value) for name, value in objects.items()}
+        units, dropout, recurrent_dropout = checked(
+            self, options.get("name"), units, dropout, recurrent_dropout
+        )
+        tables = {name: table for name in self.config_names if (table := _table_of(name))}
+        objects = {name: table.get(options.pop(name)) for name, table in tables.items()}
         super().__init__(**options)
         self.units = units
         self.use_bias = use_bias
@@ -159,11 +170,11 @@ class BuiltInCell(DropoutRNNCell, Layer):
         return [ops.zeros((batch_size, self.units), dtype=self.compute_dtype) for _ in range(count)]
 
     def get_config(self) -> dict:
-        config = {name: getattr(self, name) for name in self.config_names}
-        for name, value in config.items():
-            if name.split("_")[-1] in _TABLES:
-                config[name] = _TABLES[name.split("_")[-1]].serialize(value)
-        return {**super().get_config(), **config}
+        config = super().get_config()
+        for name in self.config_names:
+            value, table = getattr(self, name), _table_of(name)
+            config[name] = value if table is None else table.serialize(value)
+        return config
 
 
 def of_cell(name):
@@ -207,8 +218,11 @@ class BuiltInRNN(RNN):
             raise ValueError(
                 f"{type(self).__name__}: use_cudnn must be 'auto', True or False; got {use_cudnn!r}."
             )
-        names = [*inspect.signature(self.cell_class.__init__).parameters, "implementation"]
+        names = (*self.cell_class.config_names, "implementation")
         options = {name: kwargs.pop(name) for name in names if name in kwargs}
+        # The cell looks at these too, but what people write, and are to read in an error, is the layer.
+        rates = {name: options[name] for name in ("dropout", "recurrent_dropout") if name in options}
+        checked(self, kwargs.get("name"), options["units"], **rates)
         cell = self.cell_class(
             **options,
             dtype=kwargs.get("dtype"),

@@ -1,7 +1,7 @@
 """`GRU` and its cell, with the reset gate after or before the recurrent product."""
 
 from minirnn import ops, tree
-from minirnn.layers.rnn.built_in import BuiltInCell, BuiltInRNN, given, of_cell
+from minirnn.layers.rnn.built_in import BuiltInCell, BuiltInRNN, given, of_cell, option_names
 
 
 class GRUCell(BuiltInCell):
@@ -51,25 +51,6 @@ class GRUCell(BuiltInCell):
 
     fused_kernel = "gru"
     gates = 3
-    config_names = (
-        "units",
-        "activation",
-        "recurrent_activation",
-        "use_bias",
-        "kernel_initializer",
-        "recurrent_initializer",
-        "bias_initializer",
-        "kernel_regularizer",
-        "recurrent_regularizer",
-        "bias_regularizer",
-        "kernel_constraint",
-        "recurrent_constraint",
-        "bias_constraint",
-        "dropout",
-        "recurrent_dropout",
-        "reset_after",
-        "seed",
-    )
 
     def __init__(
         self,
@@ -95,6 +76,8 @@ class GRUCell(BuiltInCell):
         arguments = given(locals())
         self.reset_after = arguments.pop("reset_after")
         super().__init__(**arguments, **kwargs)
+
+    config_names = option_names(__init__)
 
     def _bias_shape(self):
         return (2, 3 * self.units) if self.reset_after else (3 * self.units,)

@@ -1,7 +1,7 @@
 """`LSTM` and its cell."""
 
 from minirnn import ops
-from minirnn.layers.rnn.built_in import BuiltInCell, BuiltInRNN, given, of_cell
+from minirnn.layers.rnn.built_in import BuiltInCell, BuiltInRNN, given, of_cell, option_names
 
 
 class LSTMCell(BuiltInCell):
@@ -50,25 +50,6 @@ class LSTMCell(BuiltInCell):
 
     fused_kernel = "lstm"
     gates = 4
-    config_names = (
-        "units",
-        "activation",
-        "recurrent_activation",
-        "use_bias",
-        "unit_forget_bias",
-        "kernel_initializer",
-        "recurrent_initializer",
-        "bias_initializer",
-        "kernel_regularizer",
-        "recurrent_regularizer",
-        "bias_regularizer",
-        "kernel_constraint",
-        "recurrent_constraint",
-        "bias_constraint",
-        "dropout",
-        "recurrent_dropout",
-        "seed",
-    )
 
     def __init__(
         self,
@@ -95,6 +76,8 @@ class LSTMCell(BuiltInCell):
         self.unit_forget_bias = arguments.pop("unit_forget_bias")
         super().__init__(**arguments, **kwargs)
         self.state_size = [self.units, self.units]
+
+    config_names = option_names(__init__)
 
     def _initial_bias(self, shape, dtype=None):
         if not self.unit_forget_bias:

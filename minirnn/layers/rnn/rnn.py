@@ -7,10 +7,9 @@ import numpy as np
 from minirnn import kernels, ops, tree
 from minirnn.autograd import Tensor, convert, inferring_shapes
 from minirnn.kernels.generic import rnn_loop
-from minirnn.layers.context import signature_of
 from minirnn.layers.layer import Layer
 from minirnn.layers.rnn.dropout_rnn_cell import dropping_cells, reset_masks
-from minirnn.layers.rnn.stacked_rnn_cells import StackedRNNCells, build_cell, check_cell, first_state
+from minirnn.layers.rnn.stacked_rnn_cells import StackedRNNCells, build_cell, check_cell, first_state, step_of
 from minirnn.layers.rnn.state import (
     CarriedState,
     children,
@@ -54,8 +53,10 @@ class RNN(Layer):
     Notes
     -----
     Inputs have shape (batch, time, ...), alone or in a nested structure, of which the cell gets (batch, ...).
-    A step that is masked leaves states and output as they were. Before the first step that counts, the output
-    is the first state if that has the output's shape (what Keras does on JAX), else zeros.
+    A mask travels with the inputs, or is passed; it counts also where `initial_state` is given (Keras 3.15.1
+    loses a travelling mask then). A step that is masked leaves states and output as they were. Before the
+    first step that counts, the output is the first state if that has the output's shape (what Keras does on
+    JAX), else zeros.
 
     Raises
     ------
@@ -217,13 +218,11 @@ class RNN(Layer):
         output : Tensor or structure of Tensor
         states : structure of Tensor, as `state_shapes`
         """
-        cell, options = self.cell, {}
-        if isinstance(cell, Layer) and signature_of(type(cell).call).takes_training:
-            options["training"] = training
-        call = cell if callable(cell) else cell.call
+        cell = self.cell
+        call = step_of(cell, training)
 
         def step(inputs, states):
-            result = call(inputs, states, **options)
+            result = call(inputs, states)
             if not isinstance(result, list | tuple) or len(result) != 2:
                 raise ValueError(
                     f"{self._where}: {type(cell).__name__}.call must return (output, new_states); got "
@@ -336,11 +335,9 @@ class RNN(Layer):
             self._carry(batch_size)
         if given is not None:
             return given
-        return (
-            self._carried.read()
-            if carries and self._carried
-            else self.get_initial_state(batch_size, sequences)
-        )
+        if carries and self._carried is not None:
+            return self._carried.read()
+        return self.get_initial_state(batch_size, sequences)
 
     def _given_states(self, given, batch_size, name="initial_state"):
         """Return states that were given, in any structure, as Tensors in the cell's.

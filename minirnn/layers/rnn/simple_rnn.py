@@ -1,7 +1,7 @@
 """`SimpleRNN` and its cell: h ← φ(x W + h U + b)."""
 
 from minirnn import ops, tree
-from minirnn.layers.rnn.built_in import BuiltInCell, BuiltInRNN, given
+from minirnn.layers.rnn.built_in import BuiltInCell, BuiltInRNN, given, option_names
 
 
 class SimpleRNNCell(BuiltInCell):
@@ -44,23 +44,6 @@ class SimpleRNNCell(BuiltInCell):
 
     fused_kernel = "simple_rnn"
     gates = 1
-    config_names = (
-        "units",
-        "activation",
-        "use_bias",
-        "kernel_initializer",
-        "recurrent_initializer",
-        "bias_initializer",
-        "kernel_regularizer",
-        "recurrent_regularizer",
-        "bias_regularizer",
-        "kernel_constraint",
-        "recurrent_constraint",
-        "bias_constraint",
-        "dropout",
-        "recurrent_dropout",
-        "seed",
-    )
 
     def __init__(
         self,
@@ -82,6 +65,8 @@ class SimpleRNNCell(BuiltInCell):
         **kwargs,
     ):
         super().__init__(**given(locals()), **kwargs)
+
+    config_names = option_names(__init__)
 
     def call(self, sequence, states, training=False):
         (h,) = self._checked(sequence, states)

@@ -1,5 +1,6 @@
 """`StackedRNNCells`: several cells that act as one, each on the output of the one below."""
 
+import functools
 from collections.abc import Callable
 
 from minirnn import tree
@@ -30,6 +31,13 @@ def build_cell(cell, step_shape) -> None:
     if isinstance(cell, Layer) and not cell.built:
         cell.build(step_shape)
         cell.built = True
+
+
+def step_of(cell, training) -> Callable:
+    """Return a cell's ``step(inputs, states)``, which is told of `training` if the cell wants to know."""
+    if isinstance(cell, Layer) and signature_of(type(cell).call).takes_training:
+        return functools.partial(cell, training=training)
+    return cell if callable(cell) else cell.call
 
 
 def first_state(cell, states):
@@ -108,11 +116,7 @@ class StackedRNNCells(Layer):
     def call(self, inputs, states, training=False):
         new_states = []
         for cell, old in zip(self.cells, states):
-            options = {}
-            if isinstance(cell, Layer) and signature_of(type(cell).call).takes_training:
-                options["training"] = training
-            call: Callable = cell if callable(cell) else cell.call
-            inputs, new = call(inputs, old if tree.is_nested(old) else [old], **options)
+            inputs, new = step_of(cell, training)(inputs, old if tree.is_nested(old) else [old])
             if not tree.is_nested(old) and tree.is_nested(new):
                 (new,) = tree.flatten(new)
             new_states.append(new)

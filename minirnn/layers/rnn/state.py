@@ -3,8 +3,8 @@
 import inspect
 import operator
 
-from minirnn import tree
-from minirnn.autograd import Tensor, Variable, convert, operators
+from minirnn import ops, tree
+from minirnn.autograd import Tensor, Variable, convert
 
 
 class TensorShape(tuple):
@@ -120,7 +120,7 @@ def initial_states_of(cell, batch_size, dtype, inputs=None):
 def zero_states(shapes, batch_size, dtype):
     """Return zeros for a structure of TensorShapes."""
     return tree.map_structure(
-        lambda shape: operators.zeros((batch_size, *shape), dtype), shapes, is_leaf=is_state_shape
+        lambda shape: ops.zeros((batch_size, *shape), dtype), shapes, is_leaf=is_state_shape
     )
 
 

@@ -12,7 +12,7 @@ KINDS = (layers.SimpleRNN, layers.GRU, layers.LSTM)
 X = np.random.default_rng(0).normal(size=(3, 6, 4))
 
 
-def refused(error, message):
+def check_refused(error, message):
     return pytest.raises(error, match=re.escape(message))
 
 
@@ -20,10 +20,10 @@ class TestConstructors:
     @pytest.mark.parametrize("kind", (*KINDS, *(k.cell_class for k in KINDS)))
     def test_units(self, kind):
         for units in (0, -1, 2.5, float("nan")):
-            with refused(ValueError, "units must be a positive integer; got"):
+            with check_refused(ValueError, "units must be a positive integer; got"):
                 kind(units)
         for units in ("3", None, [3], True):
-            with refused(TypeError, "units must be a positive integer; got"):
+            with check_refused(TypeError, "units must be a positive integer; got"):
                 kind(units)
         assert kind(np.int64(3)).units == 3
 
@@ -31,48 +31,50 @@ class TestConstructors:
     @pytest.mark.parametrize("name", ("dropout", "recurrent_dropout"))
     @pytest.mark.parametrize("value", (1.0, 1, -0.1, 2, float("nan"), "0.5", None, True))
     def test_dropout(self, kind, name, value):
-        with refused(ValueError, f"{name} is the share to drop, a number in [0, 1); got {value!r}."):
+        with check_refused(ValueError, f"{name} is the share to drop, a number in [0, 1); got {value!r}."):
             kind(3, **{name: value})
 
     @pytest.mark.parametrize("kind", KINDS)
     def test_names_that_are_not_known(self, kind):
-        with refused(ValueError, "activation: unknown name 'tahn'; the nearest known name is 'tanh'"):
+        with check_refused(ValueError, "activation: unknown name 'tahn'; the nearest known name is 'tanh'"):
             kind(3, activation="tahn")
-        with refused(ValueError, "initializer"):
+        with check_refused(ValueError, "initializer"):
             kind(3, kernel_initializer="glorot")
-        with refused(ValueError, "unknown argument(s) unit_forget_gate"):
+        with check_refused(ValueError, "unknown argument(s) unit_forget_gate"):
             kind(3, unit_forget_gate=True)
 
     def test_what_is_no_cell(self):
-        with refused(
+        with check_refused(
             TypeError, "RNN: a cell needs a method call(inputs, states) and an attribute state_size"
         ):
             layers.RNN(3)
-        with refused(TypeError, "has no state_size"):
+        with check_refused(TypeError, "has no state_size"):
             layers.RNN(layers.Dense(3))
-        with refused(TypeError, "StackedRNNCells: a cell needs"):
+        with check_refused(TypeError, "StackedRNNCells: a cell needs"):
             layers.RNN([layers.LSTMCell(3), layers.Dense(3)])
-        with refused(ValueError, "StackedRNNCells: at least one cell is needed"):
+        with check_refused(ValueError, "StackedRNNCells: at least one cell is needed"):
             layers.StackedRNNCells([])
 
     def test_bidirectional(self):
-        with refused(ValueError, "merge_mode must be one of 'sum', 'mul', 'ave', 'concat', None; got 'avg'."):
+        with check_refused(
+            ValueError, "merge_mode must be one of 'sum', 'mul', 'ave', 'concat', None; got 'avg'."
+        ):
             layers.Bidirectional(layers.LSTM(3), merge_mode="avg")
-        with refused(TypeError, "Bidirectional: layer must be a recurrent layer such as LSTM(64)"):
+        with check_refused(TypeError, "Bidirectional: layer must be a recurrent layer such as LSTM(64)"):
             layers.Bidirectional(layers.Dense(3))
-        with refused(TypeError, "Bidirectional: layer must be"):
+        with check_refused(TypeError, "Bidirectional: layer must be"):
             layers.Bidirectional("lstm")
-        with refused(TypeError, "Bidirectional: backward_layer must be"):
+        with check_refused(TypeError, "Bidirectional: backward_layer must be"):
             layers.Bidirectional(layers.LSTM(3), backward_layer=layers.LSTMCell(3))
-        with refused(ValueError, "Bidirectional 'it': backward_layer must have go_backwards=True"):
+        with check_refused(ValueError, "Bidirectional 'it': backward_layer must have go_backwards=True"):
             layers.Bidirectional(layers.LSTM(3), backward_layer=layers.LSTM(3), name="it")
-        with refused(ValueError, "must have the same return_sequences; got False and True"):
+        with check_refused(ValueError, "must have the same return_sequences; got False and True"):
             layers.Bidirectional(
                 layers.LSTM(3), backward_layer=layers.LSTM(3, go_backwards=True, return_sequences=True)
             )
 
     def test_time_distributed(self):
-        with refused(TypeError, "TimeDistributed: layer must be a layer such as Dense(10); got 3."):
+        with check_refused(TypeError, "TimeDistributed: layer must be a layer such as Dense(10); got 3."):
             layers.TimeDistributed(3)
 
 
@@ -160,7 +162,7 @@ def test_a_first_call_that_is_refused_builds_nothing(kind):
             layer(np.zeros(shape))
         assert not layer.built and not layer.weights
     cell = kind.cell_class(5)
-    with refused(ValueError, "a step's input must have shape (batch, features); got (3,)."):
+    with check_refused(ValueError, "a step's input must have shape (batch, features); got (3,)."):
         layers.RNN(cell)(np.zeros((3, 4)))
     assert not cell.weights
     with pytest.raises(ValueError, match="needs a shape without None"):
@@ -172,7 +174,7 @@ def test_a_stateful_layer_needs_to_know_the_batch_size():
         layers.LSTM(3, stateful=True, name="it"),
         layers.RNN(layers.LSTMCell(3), stateful=True, name="it"),
     ):
-        with refused(
+        with check_refused(
             ValueError, "'it': stateful=True needs a known batch size; got (None, None, 4). Give it to Input"
         ):
             layer(minirnn.Input((None, 4)))
@@ -182,16 +184,16 @@ def test_a_stateful_layer_needs_to_know_the_batch_size():
 
 def test_states_for_reset():
     layer = layers.LSTM(3, stateful=True, name="it")
-    with refused(
+    with check_refused(
         ValueError, "LSTM 'it': to be given states, the layer must be built first: call it on data."
     ):
         layer.reset_states([np.zeros((2, 3))] * 2)
-    with refused(ValueError, "the layer must have stateful=True."):
+    with check_refused(ValueError, "the layer must have stateful=True."):
         layers.LSTM(3).reset_states([np.zeros((2, 3))] * 2)
     layer(X)
     before = snapshot(layer)
     for states in ([np.ones((3, 3))], [np.ones((3, 3)), np.ones((2, 3))], np.ones((3, 3))):
-        with refused(ValueError, "LSTM 'it': states must be 2 arrays [h, c] of shape (3, 3); got"):
+        with check_refused(ValueError, "LSTM 'it': states must be 2 arrays [h, c] of shape (3, 3); got"):
             layer.reset_states(states)
     for old, new in zip(before, snapshot(layer)):
         np.testing.assert_array_equal(old, new)
@@ -206,13 +208,13 @@ def test_bidirectional_checks_both_directions_before_either_runs():
     layer(X)
     before = [v.numpy() for v in layer.states]
     h, g = np.ones((3, 3)), np.ones((3, 2))
-    with refused(
+    with check_refused(
         ValueError,
         "Bidirectional 'it': initial_state must be 4 arrays, 2 for the forward layer, then 2 for the "
         "backward layer; got 3: (3, 3), (3, 3), (3, 2).",
     ):
         layer(X, initial_state=[h, h, g])
-    with refused(ValueError, "LSTM 'back': initial_state must be 2 arrays [h, c] of shape (3, 2); got"):
+    with check_refused(ValueError, "LSTM 'back': initial_state must be 2 arrays [h, c] of shape (3, 2); got"):
         layer(X, initial_state=[h, h, h, h])
     with pytest.raises(ValueError, match="have the same size, 3; got 2"):
         layer(X[:2])
@@ -223,16 +225,16 @@ def test_bidirectional_checks_both_directions_before_either_runs():
 
 def test_time_distributed_calls():
     layer = layers.TimeDistributed(layers.Dense(3), name="it")
-    with refused(
+    with check_refused(
         ValueError, "TimeDistributed 'it': inputs must have shape (batch, time, ...) with 3 axes or more"
     ):
         layer(np.zeros((3, 4)))
     assert not layer.weights
     layer(X)
-    with refused(ValueError, "at least one time step"):
+    with check_refused(ValueError, "at least one time step"):
         layer(X[:, :0])
     masked = layers.TimeDistributed(layers.LSTM(3), name="it")
-    with refused(
+    with check_refused(
         ValueError, "TimeDistributed 'it': mask must have a shape that starts with (batch, time) = (3, 6)"
     ):
         masked(X[:, :, None], mask=np.ones((3, 5)))
@@ -256,11 +258,13 @@ class TestCellsThatAreWrong:
             def call(self, inputs, states):
                 return inputs, [states[0]]
 
-        with refused(ValueError, "RNN 'it': NoStates.call must return (output, new_states); got Tensor."):
+        with check_refused(
+            ValueError, "RNN 'it': NoStates.call must return (output, new_states); got Tensor."
+        ):
             layers.RNN(NoStates(), name="it")(X)
-        with refused(ValueError, "1 array of shape (3, 4); it returned 1 array of shape (3, 5)."):
+        with check_refused(ValueError, "1 array of shape (3, 4); it returned 1 array of shape (3, 5)."):
             layers.RNN(Wider())(X)
-        with refused(ValueError, "2 arrays of shape (3, 4); it returned 1 array of shape (3, 4)."):
+        with check_refused(ValueError, "2 arrays of shape (3, 4); it returned 1 array of shape (3, 4)."):
             layers.RNN(Fewer())(X)
 
     def test_the_states_they_start_from(self):
@@ -273,7 +277,7 @@ class TestCellsThatAreWrong:
             def call(self, inputs, states):
                 return inputs, states
 
-        with refused(
+        with check_refused(
             ValueError, "Two.get_initial_state must return 1 state(s), as state_size has it; got 2."
         ):
             layers.RNN(Two())(X)
@@ -285,7 +289,7 @@ class TestCellsThatAreWrong:
             def call(self, inputs, states):
                 return inputs[0], states
 
-        with refused(
+        with check_refused(
             ValueError, "all inputs must have the same batch size and number of time steps; got [(3, 6), ("
         ):
             layers.RNN(Cell(), name="it")([X, X[:, :5]])

@@ -1,0 +1,130 @@
+"""CuPy arrays on a GPU: only what CuPy does otherwise than NumPy. CuPy is imported by `load`, not before."""
+
+import importlib
+
+import numpy as np
+
+from minirnn.backend.numpy_backend import NumpyBackend
+
+# The types that a GPU adds to atomically, which is how repeated indices are counted each time.
+_ATOMIC = frozenset(("int32", "uint32", "uint64", "float16", "float32", "float64"))
+_NO_DEVICE = 100  # cudaErrorNoDevice
+_INSTALL = (
+    'Install it with `pip install "minirnn[cuda12]"`, or `[cuda13]` where nvidia-smi shows CUDA version 13.'
+)
+
+
+class Unavailable(RuntimeError):
+    """CuPy cannot be used here.
+
+    Attributes
+    ----------
+    broken : bool
+        Whether CuPy and a GPU are here but do not work, so that someone would want to know.
+    """
+
+    def __init__(self, reason, broken=False):
+        super().__init__(reason)
+        self.broken = broken
+
+
+class CupyBackend(NumpyBackend):
+    """Arrays of CuPy, or of a module that is like it.
+
+    Parameters
+    ----------
+    module : module
+        cupy.
+    special : module, optional
+        Has ``erf``; default ``cupyx.scipy.special``, imported when it is first needed.
+    """
+
+    name = "cupy"
+
+    def __init__(self, module, special=None):
+        self.xp = module
+        self._special = special
+
+    def owns(self, array) -> bool:
+        return isinstance(array, self.xp.ndarray)
+
+    def asarray(self, value, dtype=None):
+        # CuPy's own would also bring an array here from another GPU.
+        if self.owns(value):
+            return value.astype(dtype, copy=False) if dtype is not None else value
+        return self.xp.asarray(value, dtype)
+
+    def to_numpy(self, array) -> np.ndarray:
+        return array.get()
+
+    def devices(self) -> list[str]:
+        return [f"GPU:{i}" for i in range(self.xp.cuda.runtime.getDeviceCount())]
+
+    def device_of(self, array) -> str:
+        return f"GPU:{array.device.id}"
+
+    def on(self, number: int):
+        return self.xp.cuda.Device(number)
+
+    def scatter_add(self, array, index, values) -> None:
+        add_at, dtype = self.xp.add.at, array.dtype
+        if dtype.name == "int64":  # the bits of a sum do not depend on the sign
+            add_at(array.view("uint64"), index, values.astype("int64", copy=False).view("uint64"))
+        elif dtype.kind in "biu" and dtype.name not in _ATOMIC:
+            wide = array.astype("int32")
+            add_at(wide, index, values.astype("int32"))
+            array[...] = wide
+        else:
+            add_at(array, index, values)
+
+    def generator(self, seed: tuple[int, ...]):
+        random = self.xp.random
+        return random.Generator(random.Philox4x3210(list(seed)))
+
+    def erf(self, x):
+        if self._special is None:
+            self._special = importlib.import_module("cupyx.scipy.special")
+        return self._special.erf(x)
+
+
+def load() -> CupyBackend:
+    """Import CuPy, let it compute, and return its backend.
+
+    Raises
+    ------
+    Unavailable
+        If there is no CuPy or no GPU, or they do not work; the message says what to do.
+    """
+    try:
+        cupy = importlib.import_module("cupy")
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == "cupy":
+            raise Unavailable(f"CuPy is not installed. {_INSTALL}") from error
+        raise Unavailable(
+            f"CuPy is installed but cannot be imported: {_words(error)} {_INSTALL}", broken=True
+        ) from error
+    runtime = cupy.cuda.runtime
+    try:
+        count = runtime.getDeviceCount()
+    except Exception as error:
+        if getattr(error, "status", None) == _NO_DEVICE or not runtime.driverGetVersion():
+            raise Unavailable("CuPy finds no NVIDIA GPU, or no driver of one, on this machine.") from error
+        raise Unavailable(
+            f"CuPy is installed but cannot reach the GPU: {_words(error)} Install an NVIDIA driver as new as "
+            "CuPy's CUDA, or the CuPy for an older CUDA.",
+            broken=True,
+        ) from error
+    if not count:
+        raise Unavailable("CuPy finds no NVIDIA GPU on this machine.")
+    try:
+        cupy.ones(2).sum().item()  # compiles a kernel and runs it
+    except Exception as error:
+        raise Unavailable(
+            f"CuPy is installed but cannot compute on the GPU: {_words(error)} {_INSTALL}", broken=True
+        ) from error
+    return CupyBackend(cupy)
+
+
+def _words(error) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:300].rstrip('. ')}."
