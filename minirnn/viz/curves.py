@@ -28,6 +28,7 @@ def plot_history(history, path):
         If there is nothing to draw.
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     curves = dict(getattr(history, "history", history))
     names = [name for name in curves if not name.startswith("val_")]
@@ -39,6 +40,7 @@ def plot_history(history, path):
             if key in curves:
                 axis.plot(range(1, len(curves[key]) + 1), curves[key], marker="o", label=label)
         axis.set_xlabel("epoch")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.set_title(name)
         axis.grid(alpha=0.3)
         axis.legend()
