@@ -1,8 +1,9 @@
 """The automatic switch: which array module computes, and what travels between host and device.
 
-Every other module asks here for its arrays; none imports an array library of its own to compute with.
-A backend is an object with the few things that array modules do differently (see `numpy_backend.py`,
-the readable reference); all else is called on `backend.xp`, the array module itself.
+Every other module asks here for the array library to compute with; shortcuts that call NumPy by name first
+make sure that the arrays are NumPy's. A backend is an object with the few things that array modules do
+differently (see `numpy_backend.py`, the readable reference); all else is called on `backend.xp`, the array
+module itself.
 """
 
 import os

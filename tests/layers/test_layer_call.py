@@ -225,7 +225,7 @@ def test_a_mask_is_dropped_with_a_warning_by_a_layer_that_does_not_support_masks
 def test_no_mask_is_no_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        Echo()(X)
+        assert Echo()(X)._keras_mask is None
 
 
 def test_a_layer_may_make_a_mask_by_compute_mask():
