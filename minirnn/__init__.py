@@ -17,6 +17,7 @@ _MODULES = {
     "config",
     "constraints",
     "datasets",
+    "dtype_policies",
     "initializers",
     "kernels",
     "layers",
@@ -34,6 +35,7 @@ _MODULES = {
 
 _HOMES = {
     "Callback": "callbacks",
+    "DTypePolicy": "dtype_policies",
     "Functional": "models",
     "Initializer": "initializers",
     "Input": "layers",
@@ -52,8 +54,10 @@ _HOMES = {
     "Variable": "autograd",
     "custom_gradient": "ops",
     "device": "backend",
+    "from_dlpack": "autograd",
     "grad": "autograd",
     "no_grad": "autograd",
+    "recompute": "layers",
     "stop_gradient": "ops",
     "value_and_grad": "autograd",
 }
@@ -68,6 +72,7 @@ __all__ = [
     "config",
     "constraints",
     "datasets",
+    "dtype_policies",
     "initializers",
     "kernels",
     "layers",
@@ -82,6 +87,7 @@ __all__ = [
     "utils",
     "viz",
     "Callback",
+    "DTypePolicy",
     "Functional",
     "Initializer",
     "Input",
@@ -100,8 +106,10 @@ __all__ = [
     "Variable",
     "custom_gradient",
     "device",
+    "from_dlpack",
     "grad",
     "no_grad",
+    "recompute",
     "stop_gradient",
     "value_and_grad",
 ]
@@ -130,6 +138,7 @@ if TYPE_CHECKING:
         config,
         constraints,
         datasets,
+        dtype_policies,
         initializers,
         kernels,
         layers,
@@ -144,11 +153,12 @@ if TYPE_CHECKING:
         utils,
         viz,
     )
-    from minirnn.autograd import Tensor, Variable, grad, no_grad, value_and_grad
+    from minirnn.autograd import Tensor, Variable, from_dlpack, grad, no_grad, value_and_grad
     from minirnn.backend import device
     from minirnn.callbacks import Callback
+    from minirnn.dtype_policies import DTypePolicy
     from minirnn.initializers import Initializer
-    from minirnn.layers import Input, InputSpec, Layer
+    from minirnn.layers import Input, InputSpec, Layer, recompute
     from minirnn.layers.rnn.state import TensorShape
     from minirnn.losses import Loss
     from minirnn.metrics import Metric

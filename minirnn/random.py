@@ -83,6 +83,11 @@ class SeedGenerator:
                 path=f"{self.name}/seed_generator_state",
             )
 
+    def __setstate__(self, kept):
+        # What is loaded from a file is on the current device by now.
+        self.__dict__.update(kept)
+        self.state.data = backend.to_numpy(self.state.data)
+
     def next(self, ordered=True) -> Tensor:
         """Return the present state, shape (2,), and count one draw."""
         state = Tensor(self.state.data)

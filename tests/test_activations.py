@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from minirnn import activations
-from minirnn.autograd import Tensor, grad
+from minirnn.autograd import Tensor, convert, grad
 from minirnn.ops.symbolic import KerasTensor
 
 
@@ -60,7 +60,7 @@ CORNERS = np.array([-3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 3.0, 6.0])
 @pytest.mark.parametrize("name", FORMULAS)
 @given(x=values)
 def test_an_activation_is_its_formula(name, x):
-    y = activations.get(name)(Tensor(x))
+    y = activations.get(name)(convert(x))
     assert isinstance(y, Tensor)
     assert y.dtype == "float64"
     assert np.allclose(y.numpy(), FORMULAS[name](x), rtol=1e-6, atol=1e-7)
@@ -73,10 +73,10 @@ def test_the_gradient_of_an_activation_is_its_difference_quotient(name, x):
     x = np.where(near, x + 0.01, x)
     function = activations.get(name)
     weights = np.random.default_rng(0).normal(size=np.shape(FORMULAS[name](x)))
-    gradient = grad(lambda x: (function(x) * weights).sum())(Tensor(x)).numpy()
+    gradient = grad(lambda x: (function(x) * weights).sum())(convert(x)).numpy()
     direction = np.random.default_rng(1).normal(size=x.shape)
     h = 1e-5
-    ends = [(np.asarray(function(Tensor(x + s * h * direction))) * weights).sum() for s in (1, -1)]
+    ends = [(np.asarray(function(convert(x + s * h * direction))) * weights).sum() for s in (1, -1)]
     assert np.allclose((gradient * direction).sum(), (ends[0] - ends[1]) / (2 * h), rtol=1e-4, atol=1e-5)
 
 

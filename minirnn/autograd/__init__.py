@@ -21,6 +21,7 @@ from minirnn.autograd.primitive import (
     def_vjp,
     def_vjp_variadic,
     define,
+    from_dlpack,
 )
 from minirnn.autograd.tensor import SymbolicArgumentError, Tensor, Variable
 
@@ -36,6 +37,7 @@ __all__ = [
     "def_vjp_variadic",
     "define",
     "enable_grad",
+    "from_dlpack",
     "grad",
     "inferring",
     "inferring_shapes",

@@ -10,7 +10,7 @@ import itertools
 from contextlib import contextmanager
 from typing import Any
 
-from minirnn import tree
+from minirnn import backend, tree
 from minirnn.autograd.tensor import Tensor, Variable, state
 from minirnn.backend import blas
 
@@ -55,28 +55,16 @@ class Node:
         self.inputs = self.saved = None
 
 
-class _Alias:
-    """Stands between a Variable and the value it had: the gradient passes through unchanged."""
-
-    def pull_back(self, node, cotangents):
-        return cotangents
-
-
 class _AliasNode(Node):
+    """Stands between a Variable and the value it had: `propagate` goes on to the Variable at once."""
+
     __slots__ = ()
 
-    def free(self):
-        """Keep: one alias serves every graph until the Variable is assigned, and holds nothing."""
 
-
-_alias = _Alias()
-
-
-def alias(variable: Variable) -> Tensor:
-    """Return the Variable's present value as a Tensor whose gradient is the Variable's."""
-    if not variable.requires_grad:
-        return Tensor(variable.data)
-    return _AliasNode(_alias, (variable,), (variable.data,), None).output()
+def alias(variable: Variable, data=None) -> Tensor:
+    """Return the Variable's present value, or `data` made of it, as a Tensor with the Variable's gradient."""
+    data = variable.data if data is None else data
+    return _AliasNode(None, (variable,), (data,), None).output() if variable.requires_grad else Tensor(data)
 
 
 @contextmanager
@@ -130,8 +118,12 @@ def _fit(cotangent: Tensor, tensor: Tensor) -> Tensor:
     return P.reshape(P.sum(cotangent, axis=axes, keepdims=True), shape=shape)
 
 
-def propagate(output: Tensor, cotangent: Tensor, wanted=(), *, create_graph=False, retain_graph=False):
+def propagate(
+    output: Tensor, cotangent: Tensor, wanted=(), *, create_graph=False, retain_graph=False, above=-1
+):
     """Walk the graph from `output` down and return the cotangents of its leaves and of `wanted`.
+
+    What a node made whose number is not greater than `above` is a leaf too.
 
     Returns
     -------
@@ -146,9 +138,12 @@ def propagate(output: Tensor, cotangent: Tensor, wanted=(), *, create_graph=Fals
     between = {(id(t.node), t.index): None for t in wanted if t.node is not None}
 
     def receive(tensor, cotangent):
+        if tensor.node.__class__ is _AliasNode:
+            # The shares of all its uses are added up in the Variable's dtype, not in that of a cast value.
+            tensor = tensor.node.inputs[0]
         cotangent = _fit(cotangent, tensor)
         node = tensor.node
-        if node is None:
+        if node is None or node.number <= above:
             slot = leaves.setdefault(id(tensor), [tensor, None])
             slot[1] = cotangent if slot[1] is None else slot[1] + cotangent
             return
@@ -194,7 +189,9 @@ def _seed(output: Tensor, cotangent) -> Tensor:
         from minirnn.autograd import primitives as P
 
         return P.ones_like(output)
-    seed = cotangent if isinstance(cotangent, Tensor) else Tensor(output.data.dtype.type(1) * cotangent)
+    seed = cotangent
+    if not isinstance(seed, Tensor):
+        seed = Tensor(backend.asarray_beside(cotangent, output.data, output.data.dtype))
     if seed.shape != output.shape:
         raise ValueError(f"backward: the cotangent must have shape {output.shape}; got {seed.shape}.")
     return seed

@@ -68,6 +68,29 @@ def convert(value: Any, dtype=None) -> Tensor:
     return Tensor(backend.asarray(data, dtype))
 
 
+def from_dlpack(array) -> Tensor:
+    """Return another library's array as a Tensor on the same device, without a copy.
+
+    Parameters
+    ----------
+    array : object with ``__dlpack__`` and ``__dlpack_device__``
+        An array of NumPy, CuPy, PyTorch, JAX or another library; it may be read-only.
+
+    Raises
+    ------
+    TypeError, ValueError, RuntimeError, BufferError
+        See `minirnn.backend.from_dlpack`.
+
+    Notes
+    -----
+    minirnn never writes into the array of a Tensor, so the other library's array stays as it is. If *it* is
+    written to, the Tensor changes with it, and so does all that shares its memory: views, a Variable that it
+    was assigned to, values that a gradient yet to be taken depends on; weights packed for a kernel may not.
+    Where that can happen, let the other library copy it first. A new Variable of the Tensor is a copy too.
+    """
+    return Tensor(backend.from_dlpack(array))
+
+
 def _holds_tensors(items) -> bool:
     return any(isinstance(v, Operators) or (isinstance(v, list | tuple) and _holds_tensors(v)) for v in items)
 

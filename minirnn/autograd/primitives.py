@@ -158,9 +158,15 @@ cumprod = define("cumprod", lambda xp, x, *, axis: x.cumprod(axis=axis, dtype=x.
 
 
 # Products.
+_HALF = np.dtype("float16")
+
+
 def _matmul(xp, a, b):
     if xp is np and b.ndim:  # of none NumPy says what is wrong
         blas.before_product(a.size * b.shape[-1])
+        if a.dtype == b.dtype == _HALF:
+            # BLAS knows no float16, and loops without it take 30 times as long.
+            return np.matmul(a.astype("float32"), b.astype("float32")).astype(_HALF)
     return xp.matmul(a, b)
 
 
@@ -174,6 +180,45 @@ def _einsum(xp, *arrays, subscripts):
 
 matmul = define("matmul", _matmul)
 einsum = define("einsum", _einsum)
+
+
+# Windows that slide over the axes between the first and the last: what convolutions and poolings are made of.
+def _windows(xp, x, *, size, strides, dilation):
+    """Return the windows of `x`, shape (batch, *steps, channels), as (batch, *places, *size, channels).
+
+    Window p holds along each axis the steps p · stride + k · dilation, for k below its size. It is a view.
+    """
+    places = [
+        (n - (k - 1) * d - 1) // s + 1
+        for n, k, s, d in zip(x.shape[1:-1], size, strides, dilation, strict=True)
+    ]
+    if [n for n in places if n < 1]:
+        raise ValueError("no window fits into the array")
+    first, *between, last = x.strides
+    from_place_to_place = [b * s for b, s in zip(between, strides)]
+    within = [b * d for b, d in zip(between, dilation)]
+    return xp.lib.stride_tricks.as_strided(
+        x,
+        shape=(x.shape[0], *places, *size, x.shape[-1]),
+        strides=(first, *from_place_to_place, *within, last),
+    )
+
+
+def _overlap_add(xp, values, *, shape, strides, dilation):
+    """Return zeros of `shape` with windows added where `windows` takes them from: its transpose."""
+    n = len(strides)
+    places, size = values.shape[1 : n + 1], values.shape[n + 1 : -1]
+    x = xp.zeros(shape, values.dtype)
+    for offsets in itertools.product(*map(range, size)):
+        part = [
+            slice(k * d, k * d + (p - 1) * s + 1, s) for k, p, s, d in zip(offsets, places, strides, dilation)
+        ]
+        x[(slice(None), *part)] += values[(slice(None),) * (n + 1) + offsets]
+    return x
+
+
+windows = define("windows", _windows)
+overlap_add = define("overlap_add", _overlap_add)
 
 # Shapes.
 cast = define("cast", lambda xp, x, *, dtype: x.astype(dtype))

@@ -264,6 +264,21 @@ def _einsum(i, g, y, *arrays, subscripts):
 def_vjp_variadic("einsum", _einsum)
 
 
+# Each is the transpose of the other.
+def_vjp(
+    "windows",
+    lambda g, y, x, size, strides, dilation: P.overlap_add(
+        g, shape=x.shape, strides=strides, dilation=dilation
+    ),
+)
+def_vjp(
+    "overlap_add",
+    lambda g, y, values, shape, strides, dilation: P.windows(
+        g, size=values.shape[len(strides) + 1 : -1], strides=strides, dilation=dilation
+    ),
+)
+
+
 def _inverse(axes):
     return tuple(int(i) for i in np.argsort([a % len(axes) for a in axes]))
 

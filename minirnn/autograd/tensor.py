@@ -4,12 +4,14 @@ There is no tape. A Tensor that depends on something trainable points at the `No
 node points at its inputs, and so the graph hangs on its results and is freed with them.
 """
 
+import copy
 import threading
 from typing import Any
 
 import numpy as np
 
 from minirnn import backend, config
+from minirnn.backend import dlpack
 
 # What Python's operators and the methods below call, by name; `operators.py` fills it.
 OPERATORS: dict = {}
@@ -18,6 +20,7 @@ OPERATORS: dict = {}
 class _State(threading.local):
     recording = True
     inferring = False
+    assigned: dict | None = None  # what Variables held before they were; see models/rollback.py
 
 
 state = _State()
@@ -153,6 +156,9 @@ class Tensor(Operators):
     grad: Any = None
     requires_grad = False
     _keras_mask: Any = None
+    _padding: Any = None  # of a mask; see kernels/padding.py
+    _host: Any = None  # of one on a GPU: the NumPy array it was made from, if known, for checks to look at
+    _labels_of: Any = None  # what it was checked to hold labels of; see losses/labels.py
 
     def __init__(self, data, requires_grad=False):
         self.data = data
@@ -182,6 +188,25 @@ class Tensor(Operators):
     def __array__(self, dtype=None, copy=None):
         array = self.numpy()
         return array if dtype is None else array.astype(dtype, copy=False)
+
+    def __dlpack__(self, stream=None, max_version=None, dl_device=None, copy=None):
+        """Share the value with another library; see `minirnn.from_dlpack` for what writing there would do.
+
+        Raises
+        ------
+        BufferError
+            If the Tensor requires a gradient, which would be lost.
+        """
+        if self.requires_grad:
+            raise BufferError(
+                f"A Tensor of shape {self.shape} that requires a gradient cannot be shared by DLPack, as the "
+                "gradient would not come back. Share minirnn.stop_gradient(x), which has the same memory."
+            )
+        options = {"stream": stream, "max_version": max_version, "dl_device": dl_device, "copy": copy}
+        return dlpack.export(self.data, backend.copy, **options)
+
+    def __dlpack_device__(self):
+        return self.data.__dlpack_device__()
 
     def item(self):
         """Return the value of a Tensor of one element as a Python number."""
@@ -239,9 +264,22 @@ class Tensor(Operators):
     def __copy__(self):
         return self
 
-    def __getstate__(self):
-        # A deep copy, or what is pickled, is the value without the graph that made it.
+    def _kept(self) -> dict:
+        """Return the attributes of a copy: the value without the graph that made it."""
         return {k: v for k, v in self.__dict__.items() if k not in ("node", "index", "grad", "_snapshot")}
+
+    def __deepcopy__(self, memo):
+        # By itself, as a copy stays on its device and what is pickled does not.
+        twin = memo[id(self)] = object.__new__(type(self))
+        twin.__dict__.update(copy.deepcopy(self._kept(), memo))
+        return twin
+
+    def __getstate__(self):
+        # A NumPy array, so that it can be loaded where there is no GPU.
+        return {**self._kept(), "data": backend.to_numpy(self.data)}
+
+    def __setstate__(self, kept):
+        self.__dict__.update(kept, data=backend.asarray(kept["data"]))
 
 
 class Variable(Tensor):
@@ -266,6 +304,8 @@ class Variable(Tensor):
         If `initializer` is callable and `shape` is missing, or `shape` has an axis below 0.
     """
 
+    # Whether layers of mixed precision may cast its value in their call.
+    autocast = True
     _snapshot: Any = None
 
     def __init__(self, initializer, shape=None, dtype=None, trainable=True, name=None, path=None):
@@ -282,13 +322,11 @@ class Variable(Tensor):
         if dtype is None:
             dtype = value.dtype if backend.is_array(value) else config.floatx()
         data = backend.asarray(value, dtype)
-        super().__init__(data.copy() if data is value else data)
+        super().__init__(backend.copy(data) if data is value else data)
         self.name = name or "variable"
         self.path = path or self.name
-        self.regularizer = None
-        self.constraint = None
-        self.created_trainable = bool(trainable)
-        self._trainable = bool(trainable)
+        self.regularizer = self.constraint = None
+        self.created_trainable = self._trainable = bool(trainable)
         self.requires_grad = self._trainable and self.data.dtype.kind == "f"
 
     @property
@@ -300,6 +338,11 @@ class Variable(Tensor):
         self._trainable = bool(value)
         self.requires_grad = self._trainable and self.data.dtype.kind == "f"
         self._snapshot = None
+
+    @property
+    def stored(self) -> Any:
+        """The array that is kept, where `data` may be one that a layer of mixed precision had made of it."""
+        return self.data
 
     @property
     def value(self) -> Tensor:
@@ -326,23 +369,32 @@ class Variable(Tensor):
         if data.__class__ is not self.data.__class__ or data.dtype != self.data.dtype:
             data = backend.asarray_beside(data, self.data, self.data.dtype)
         if data is value:
-            data = data.copy()
+            data = backend.copy(data)
         if data.shape != self.data.shape:
             raise ValueError(
                 f"Variable {self.path!r}: assign needs a value of shape {self.shape}; got {data.shape}."
             )
         if not state.inferring:
+            if state.assigned is not None:
+                state.assigned.setdefault(id(self), (self, self.data))
             self.data = data
             self._snapshot = None
         return self
 
     def assign_add(self, value):
         """Add `value` to the present value."""
-        return self.assign(self.data + (value.data if isinstance(value, Tensor) else value))
+        return self.assign(self.data + self._beside(value))
 
     def assign_sub(self, value):
         """Subtract `value` from the present value."""
-        return self.assign(self.data - (value.data if isinstance(value, Tensor) else value))
+        return self.assign(self.data - self._beside(value))
+
+    def _beside(self, value):
+        """Return an operand on the device of this Variable; a number stays weak."""
+        data = value.data if isinstance(value, Tensor) else value
+        if data.__class__ is self.data.__class__ or isinstance(data, int | float | np.generic):
+            return data
+        return backend.asarray_beside(data, self.data)
 
     def __repr__(self):
         return f"<Variable path={self.path} shape={self.shape} dtype={self.dtype} value={self.numpy()}>"

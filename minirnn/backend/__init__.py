@@ -13,13 +13,16 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from minirnn.backend import dlpack
 from minirnn.backend.numpy_backend import NumpyBackend
 
 __all__ = [
     "array_module",
     "asarray",
+    "copy",
     "current",
     "device",
+    "from_dlpack",
     "get_keras_mask",
     "set_backend",
     "set_keras_mask",
@@ -79,11 +82,17 @@ def set_backend(name: str) -> None:
             f"set_backend: name must be one of {', '.join(_NAMES)}; got {name!r}. "
             "(It is also read from the environment variable MINIRNN_BACKEND.)"
         )
-    _chosen[:] = [_automatic() if name == "auto" else _backend(name)]
+    _chosen[:] = [_automatic() if name == "auto" else find(name)]
 
 
-def _backend(name) -> NumpyBackend:
-    """Return the backend of that name, made when it is first asked for."""
+def find(name) -> NumpyBackend:
+    """Return the backend "numpy" or "cupy", made when it is first asked for, without choosing it.
+
+    Raises
+    ------
+    RuntimeError
+        If it does not work here; the message says why and what to install.
+    """
     if name not in _BACKENDS:
         from minirnn.backend import cupy_backend
 
@@ -95,7 +104,7 @@ def _automatic() -> NumpyBackend:
     from minirnn.backend.cupy_backend import Unavailable
 
     try:
-        return _backend("cupy")
+        return find("cupy")
     except Unavailable as error:
         if error.broken and str(error) not in _warned:
             _warned.add(str(error))
@@ -126,7 +135,7 @@ def device(name: str):
     chosen, here = host, host.devices()
     if kind != "cpu":
         try:
-            chosen = _backend("cupy")
+            chosen = find("cupy")
             here = here + chosen.devices()
         except RuntimeError as error:
             why = f" {error}"
@@ -183,7 +192,7 @@ def asarray_beside(value, array, dtype=None):
     """
     if is_array(value) and not isinstance(value, np.ndarray):
         check_one_device("assign", value, array)
-    return backend_of(array).asarray(value, dtype)
+    return backend_of(array).asarray_beside(value, array, dtype)
 
 
 def check_one_device(name, *arrays) -> None:
@@ -194,6 +203,11 @@ def check_one_device(name, *arrays) -> None:
             f"{name}: the arrays must be on one device; got one on {' and one on '.join(found)}. Make them "
             "inside the same `with minirnn.device(...)`, or move one with minirnn.backend.to_device."
         )
+
+
+def copy(array):
+    """Return a copy of an array of any backend, on its own device."""
+    return backend_of(array).copy(array)
 
 
 def to_device(array):
@@ -210,6 +224,43 @@ def to_device(array):
 def to_numpy(array) -> np.ndarray:
     """Return a NumPy copy of an array of any backend."""
     return backend_of(array).to_numpy(array)
+
+
+def from_dlpack(value):
+    """Return another library's array as a raw array on the same device, in the same memory.
+
+    Parameters
+    ----------
+    value : object with ``__dlpack__`` and ``__dlpack_device__``
+        An array of NumPy, CuPy, PyTorch, JAX or minirnn.
+
+    Raises
+    ------
+    TypeError
+        If it is no such object.
+    ValueError
+        If it is neither on the CPU nor on a CUDA GPU.
+    RuntimeError
+        If it is on a GPU and CuPy does not work here.
+    BufferError
+        If it cannot be shared, because of its dtype, or as it requires a gradient.
+    """
+    if not dlpack.is_on_host(value):
+        try:
+            gpu = find("cupy")
+        except RuntimeError as error:
+            raise RuntimeError(
+                f"from_dlpack: the array is on a GPU, where minirnn computes with CuPy. {error} Or copy the "
+                "array to the CPU first."
+            ) from error
+        return gpu.xp.from_dlpack(value)
+    try:
+        return np.from_dlpack(value)
+    except RuntimeError as error:
+        dtype = getattr(value, "dtype", "not known")
+        raise BufferError(
+            f"from_dlpack: NumPy cannot take the array, whose dtype is {dtype}: {error}"
+        ) from error
 
 
 def get_keras_mask(value):

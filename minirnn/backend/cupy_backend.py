@@ -1,9 +1,11 @@
 """CuPy arrays on a GPU: only what CuPy does otherwise than NumPy. CuPy is imported by `load`, not before."""
 
 import importlib
+import threading
 
 import numpy as np
 
+from minirnn.backend import cudnn
 from minirnn.backend.numpy_backend import NumpyBackend
 
 # The types that a GPU adds to atomically, which is how repeated indices are counted each time.
@@ -37,22 +39,57 @@ class CupyBackend(NumpyBackend):
         cupy.
     special : module, optional
         Has ``erf``; default ``cupyx.scipy.special``, imported when it is first needed.
+    load_cudnn : callable, optional
+        Returns a `cudnn.Library` or raises `cudnn.LibraryUnavailable`; called once, when cuDNN is needed.
     """
 
     name = "cupy"
 
-    def __init__(self, module, special=None):
+    def __init__(self, module, special=None, load_cudnn=cudnn.load):
         self.xp = module
         self._special = special
+        self._load_cudnn = load_cudnn
+        self._loaded: tuple[cudnn.Library | None, str | None] | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def cudnn(self) -> cudnn.Library | None:
+        """The library of RNN calls, looked for when it is first asked for; None where there is none."""
+        return self._library()[0]
+
+    @property
+    def why_no_cudnn(self) -> str | None:
+        """What was tried and what to install, where `cudnn` is None."""
+        return self._library()[1]
+
+    def _library(self):
+        with self._lock:
+            if self._loaded is None:
+                try:
+                    self._loaded = self._load_cudnn(), None
+                except cudnn.LibraryUnavailable as error:
+                    self._loaded = None, str(error)
+            return self._loaded
 
     def owns(self, array) -> bool:
         return isinstance(array, self.xp.ndarray)
 
     def asarray(self, value, dtype=None):
         # CuPy's own would also bring an array here from another GPU.
-        if self.owns(value):
-            return value.astype(dtype, copy=False) if dtype is not None else value
-        return self.xp.asarray(value, dtype)
+        if not self.owns(value):
+            return self.xp.asarray(value, dtype)
+        if dtype is None or value.dtype == dtype:
+            return value
+        with value.device:
+            return value.astype(dtype)
+
+    def asarray_beside(self, value, array, dtype=None):
+        with array.device:
+            return self.asarray(value, dtype)
+
+    def copy(self, array):
+        with array.device:  # CuPy's own makes the copy on the current device
+            return array.copy()
 
     def to_numpy(self, array) -> np.ndarray:
         return array.get()

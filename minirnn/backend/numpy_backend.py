@@ -42,6 +42,8 @@ class NumpyBackend:
 
     name = "numpy"
     xp: Any = np
+    cudnn: Any = None
+    why_no_cudnn: str | None = "cuDNN computes on arrays of a GPU."
 
     def owns(self, array) -> bool:
         """Whether `array` is one of this backend's arrays."""
@@ -50,6 +52,14 @@ class NumpyBackend:
     def asarray(self, value, dtype=None):
         """Return `value` as an array of this backend; no copy where it is one of that dtype already."""
         return np.asarray(value, dtype)
+
+    def asarray_beside(self, value, array, dtype=None):
+        """Return `value` as `asarray` does, but on the device of `array`, one of this backend's arrays."""
+        return self.asarray(value, dtype)
+
+    def copy(self, array):
+        """Return a copy of one of this backend's arrays, on its device."""
+        return array.copy()
 
     def to_numpy(self, array) -> np.ndarray:
         """Return a copy of `array` in host memory."""

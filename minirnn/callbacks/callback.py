@@ -13,8 +13,13 @@ class Callback:
     """The base class of callbacks: override the hooks that are needed.
 
     ``logs`` is a dict of Python floats: for a batch the metrics so far in this epoch, for an epoch those of
-    the whole epoch and, with validation, the same under "val_" names. Set ``self.model.stop_training = True``
-    to end `fit` after the present batch and epoch.
+    the whole epoch and, with validation, the same under "val_" names. What a callback adds to an epoch's logs
+    those after it see too, `History` among them. Set ``self.model.stop_training = True`` to end `fit` after
+    the present batch and epoch.
+
+    A callback that keeps something from one batch or epoch to the next says what in `get_state` and
+    `set_state`, so that `BackupAndRestore` can go on with it. One that writes a file names it in
+    ``output_files``; whether it can be written is looked at before training starts.
 
     Attributes
     ----------
@@ -81,6 +86,19 @@ class Callback:
         """Called after a batch of `predict`, with its outputs as ``logs["outputs"]``."""
 
     @_default
+    def on_gradients(self, gradients, variables):
+        """Called in each step of `fit`, between the gradients and the update.
+
+        Parameters
+        ----------
+        gradients : list of (Tensor or None)
+            Of the loss by each weight, before clipping and without the factor by which an optimizer scales
+            the loss; None where it does not depend on it.
+        variables : list of Variable
+            The trainable weights, in the same order.
+        """
+
+    @_default
     def on_train_begin(self, logs=None):
         """Called at the start of `fit`."""
 
@@ -103,6 +121,13 @@ class Callback:
     @_default
     def on_predict_end(self, logs=None):
         """Called at the end of `predict`."""
+
+    def get_state(self) -> dict:
+        """Return what is to be kept for a restart: dicts, lists, arrays, numbers and texts."""
+        return {}
+
+    def set_state(self, state):
+        """Take over what `get_state` returned, after `on_train_begin`; tuples have become lists."""
 
 
 HOOKS = tuple(name for name in vars(Callback) if name.startswith("on_"))

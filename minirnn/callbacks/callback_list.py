@@ -3,6 +3,7 @@
 from minirnn import tree
 from minirnn.autograd import Tensor
 from minirnn.callbacks.callback import Callback, overrides
+from minirnn.callbacks.files import check_files
 from minirnn.callbacks.history import History
 from minirnn.callbacks.progress import ProgbarLogger
 
@@ -24,7 +25,7 @@ class CallbackList(Callback):
     """Calls each of several callbacks.
 
     A callback that does nothing at a point is not called there, and the logs of a batch are fetched from the
-    device only where one asks for them.
+    device only where one asks for them. One that has ``runs_last`` is called after all others.
 
     Parameters
     ----------
@@ -95,13 +96,15 @@ class CallbackList(Callback):
                 for callback in self.callbacks
                 if overrides(callback, hook) or (older is not None and overrides(callback, older))
             ]
+            listeners.sort(key=lambda callback: getattr(callback, "runs_last", False))
         return listeners
 
     def _call(self, hook, *index, logs=None, older=None):
         plain = None
         for callback in self._of(hook, older):
             if getattr(callback, "takes_tensors", False):
-                getattr(callback, hook)(*index, logs)
+                # Numbers, with what other callbacks added, where there are some already.
+                getattr(callback, hook)(*index, logs if plain is None else plain)
                 continue
             if plain is None:
                 plain = plain_logs(logs)
@@ -137,7 +140,17 @@ class CallbackList(Callback):
     def on_predict_batch_end(self, batch, logs=None):
         self._call("on_predict_batch_end", batch, logs=logs)
 
+    @property
+    def gradients_wanted(self) -> bool:
+        """Whether one of them does anything at `on_gradients`."""
+        return bool(self._of("on_gradients"))
+
+    def on_gradients(self, gradients, variables):
+        for callback in self._of("on_gradients"):
+            callback.on_gradients(gradients, variables)
+
     def on_train_begin(self, logs=None):
+        check_files(self.callbacks)
         self._call("on_train_begin", logs=logs)
 
     def on_train_end(self, logs=None):

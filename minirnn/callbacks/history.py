@@ -6,6 +6,8 @@ from minirnn.callbacks.callback import Callback
 class History(Callback):
     """Keeps the logs of every epoch; `fit` adds one by itself and returns it.
 
+    A run that is interrupted leaves that of its whole epochs as ``model.history``.
+
     Attributes
     ----------
     epoch : list of int
@@ -24,7 +26,15 @@ class History(Callback):
         self.epoch = []
 
     def on_epoch_end(self, epoch, logs=None):
-        self.epoch.append(epoch)
+        history = {name: list(values) for name, values in self.history.items()}
         for name, value in (logs or {}).items():
-            self.history.setdefault(name, []).append(value)
+            history.setdefault(name, []).append(value)
+        # In one call, so that an interrupt comes before the whole epoch or after it.
+        self.__dict__.update(epoch=[*self.epoch, epoch], history=history)
         self.model.history = self
+
+    def get_state(self):
+        return {"epoch": self.epoch, "history": self.history}
+
+    def set_state(self, state):
+        self.epoch, self.history = state["epoch"], state["history"]

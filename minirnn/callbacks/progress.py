@@ -14,6 +14,11 @@ _WIDTH = 20
 _INTERVAL = 0.1
 
 
+def say(message):
+    """Print a line beside a progress bar: a notebook's is on the line that is being written."""
+    print(f"\n{message}" if "ipykernel" in sys.modules else message, flush=True)
+
+
 def _duration(seconds) -> str:
     if seconds > 3600:
         return f"{seconds // 3600:.0f}:{seconds % 3600 // 60:02.0f}:{seconds % 60:02.0f}"

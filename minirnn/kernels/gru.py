@@ -306,8 +306,8 @@ def _pack(xp, kernel_DG, recurrent_kernel_HG, bias) -> _Weights:
 
 def _unpack(residuals: Residuals, dU_3HK, dW_3HK):
     """Return the gradients of kernel, recurrent kernel and bias."""
-    xp, dtype = residuals.sequence.xp, residuals.sequence.x_BTD.dtype
-    dU_KG, dW_KG = to_keras(xp, dU_3HK, _MZR, dtype), to_keras(xp, dW_3HK, _ZRN, dtype)
+    xp = residuals.sequence.xp
+    dU_KG, dW_KG = to_keras(xp, dU_3HK, _MZR), to_keras(xp, dW_3HK, _ZRN)
     reset_after = residuals.kept[0].reset_h_THB is None
     dbias = xp.stack([dW_KG[0], dU_KG[-1]]) if reset_after else dW_KG[0]
     return dW_KG[1:], dU_KG[:-1], dbias

@@ -272,7 +272,6 @@ def _pack(xp, kernel_DG, recurrent_kernel_HG, bias_G):
 
 def _unpack(residuals: Residuals, dweights_4HK):
     """Return the gradients of kernel, recurrent kernel and bias."""
-    sequence = residuals.sequence
-    gradient_KG = to_keras(sequence.xp, dweights_4HK, _ORDER, sequence.x_BTD.dtype)
+    gradient_KG = to_keras(residuals.sequence.xp, dweights_4HK, _ORDER)
     H = dweights_4HK.shape[1]
     return gradient_KG[H + 1 :], gradient_KG[:H], gradient_KG[H]

@@ -16,34 +16,37 @@ def from_keras(weights_NX, order: tuple[int, ...]):
     return weights_NX.reshape(N, len(order), X // len(order)).transpose(1, 2, 0)[list(order)]
 
 
-def to_keras(xp, gradient_GHN, order: tuple[int, ...], dtype):
-    """Return a gradient of what `from_keras` made as one of what it took, in `dtype`."""
+def to_keras(xp, gradient_GHN, order: tuple[int, ...]):
+    """Return a gradient of what `from_keras` made as one of what it took.
+
+    It stays in the dtype of the kernel: weights that were cast to float16 for it may be kept in float32.
+    """
     G, H, N = gradient_GHN.shape
-    gradient_NGH = xp.empty((N, G, H), dtype)
+    gradient_NGH = xp.empty((N, G, H), gradient_GHN.dtype)
     gradient_NGH[:, list(order)] = gradient_GHN.transpose(2, 0, 1)
     return gradient_NGH.reshape(N, G * H)
 
 
 def remember(pack):
-    """Cache ``pack(xp, *arrays)`` for as long as all the arrays live, by their identity.
+    """Cache ``pack(xp, *arrays, **parameters)`` for as long as all the arrays live, by their identity.
 
     A Variable's array is replaced, never written to, so the same array means the same weights. A model
     that takes one short step a call would spend more time packing weights than computing.
     """
-    packed, watchers = {}, {}
+    packed = {}
 
-    def remembered(xp, *arrays):
-        key = tuple(map(id, arrays))
-        found = packed.get(key)
-        if found is None:
+    def remembered(xp, *arrays, **parameters):
+        key = (*map(id, arrays), *parameters.values())
+        found, watchers = packed.get(key, (None, ()))
+        # An interrupt during `forget` is lost, and so is what it was to do; then a new array may have the id
+        # of one that is gone.
+        if found is None or any(watcher() is None for watcher in watchers):
 
             def forget(_):
                 packed.pop(key, None)
-                watchers.pop(key, None)
 
-            found = pack(xp, *arrays)
-            watchers[key] = [weakref.ref(array, forget) for array in arrays if array is not None]
-            packed[key] = found
+            found = pack(xp, *arrays, **parameters)
+            packed[key] = found, [weakref.ref(array, forget) for array in arrays if array is not None]
         return found
 
     return remembered

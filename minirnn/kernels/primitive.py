@@ -61,6 +61,6 @@ class _SecondOrderBarrier:
 
     def pull_back(self, node, cotangents):
         raise NotImplementedError(
-            f"The fused kernel {self.name!r} has no second derivative. Compute inside "
+            f"The whole-sequence kernel {self.name!r} has no second derivative. Compute inside "
             "`with minirnn.kernels.use_tier('generic'):`, which steps through the cell on the graph."
         )

@@ -11,6 +11,7 @@ from functools import cached_property
 from minirnn import backend
 from minirnn.autograd import Tensor
 from minirnn.kernels import activations
+from minirnn.kernels.padding import padding_of
 
 # From the fastest to the one that runs everything.
 TIERS = ("cudnn", "fused", "generic")
@@ -121,12 +122,11 @@ def _unmet_by_fused(layer, inputs):
 
 
 def _unmet_by_cudnn(layer, inputs, mask):
-    device = backend.current()
-    on_host = device.name == "numpy"
-    if on_host:
+    device = backend.backend_of(inputs.data) if isinstance(inputs, Tensor) else backend.current()
+    if device.name == "numpy":
         yield "There is no GPU: the backend is numpy, whose arrays are in the host's memory."
-    if getattr(device, "cudnn", None) is None:
-        yield f"There is no library: the backend {device.name} has not loaded cuDNN."
+    if device.cudnn is None:
+        yield f"There is no library: {device.why_no_cudnn}"
     if getattr(layer, "use_cudnn", "auto") is False:
         yield "The layer was made with use_cudnn=False."
     if not _has_kernel(layer):
@@ -142,12 +142,16 @@ def _unmet_by_cudnn(layer, inputs, mask):
             yield f"{option} must be {' or '.join(wanted[option])}; it is {got}."
     if cell.recurrent_dropout > 0:
         yield f"recurrent_dropout must be 0; it is {cell.recurrent_dropout}."
+    if cell.dropout > 0 and cell.dropout_mask_count is not None:
+        yield "implementation must be 2 where there is dropout; with 1 each gate drops other inputs."
     if layer.unroll:
         yield "unroll must be False; it is True."
     if not getattr(cell, "reset_after", True):
         yield "reset_after must be True; it is False."
     yield from _unmet_dtype(layer, inputs)
-    if mask is not None and not is_right_padded(mask):
+    if isinstance(inputs, Tensor) and 0 in inputs.data.shape:
+        yield f"The inputs must not be empty; their shape is {inputs.data.shape}."
+    if mask is not None and not padding_of(mask).right:
         yield "The mask must be strictly right-padded: in each row all True steps come first."
 
 
@@ -183,9 +187,3 @@ def _unmet_dtype(layer, inputs):
         yield f"dtype must be one of {', '.join(_DTYPES)}; it is {dtype}."
     elif isinstance(inputs, Tensor) and inputs.data.dtype.kind == "f" and inputs.data.dtype != dtype:
         yield f"The inputs must be of the layer's dtype {dtype}; they are {inputs.data.dtype.name}."
-
-
-def is_right_padded(mask) -> bool:
-    """Whether in each row of a mask all True steps come first."""
-    later, earlier = mask.data[:, 1:], mask.data[:, :-1]
-    return not bool((later & ~earlier).any())

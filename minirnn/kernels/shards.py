@@ -6,6 +6,7 @@ steps are too small to split, one thread in BLAS is still the better choice: its
 at every product, spinning, and a step takes twice the time if any other program wants one of their cores.
 """
 
+import contextvars
 import functools
 import itertools
 import os
@@ -54,7 +55,8 @@ def run(plan: Plan, function, items: list) -> list:
     if not plan.hold_blas:
         return [run_one(item) for item in items]
     with blas.one_thread():
-        others = [_workers().submit(run_one, item) for item in items[1:]]
+        # In a copy of the context, where NumPy keeps which warnings the caller wants.
+        others = [_workers().submit(contextvars.copy_context().run, run_one, item) for item in items[1:]]
         return [run_one(items[0])] + [other.result() for other in others]
 
 

@@ -208,6 +208,6 @@ def _pack(xp, kernel_DH, recurrent_kernel_HH, bias_H):
 
 def _unpack(residuals: Residuals, dweights_HK):
     """Return the gradients of kernel, recurrent kernel and bias."""
-    gradient_KH = residuals.sequence.xp.ascontiguousarray(dweights_HK.T, residuals.sequence.x_BTD.dtype)
+    gradient_KH = residuals.sequence.xp.ascontiguousarray(dweights_HK.T)
     H = gradient_KH.shape[1]
     return gradient_KH[H + 1 :], gradient_KH[:H], gradient_KH[H]

@@ -1,4 +1,4 @@
-"""Layers that are a function of each number, or of each vector: `Activation`, `ReLU`, `Softmax`."""
+"""Layers that are a function of each number, or of each vector: `Activation`, `ReLU`, `Softmax` and kin."""
 
 from typing import Any
 
@@ -71,6 +71,56 @@ class ReLU(Layer):
             "negative_slope": self.negative_slope,
             "threshold": self.threshold,
         }
+
+
+class LeakyReLU(Layer):
+    """Return x above 0, and ``negative_slope * x`` below.
+
+    Parameters
+    ----------
+    negative_slope : float
+        0 or more.
+
+    Raises
+    ------
+    ValueError
+        If it is below 0.
+    """
+
+    def __init__(self, negative_slope=0.3, **kwargs):
+        super().__init__(**kwargs)
+        if negative_slope is None or negative_slope < 0:
+            raise ValueError(
+                f"{self._where}: negative_slope must be a number of 0 or more; got {negative_slope!r}."
+            )
+        self.negative_slope = negative_slope
+        self.supports_masking = True
+
+    def call(self, inputs):
+        return activations.leaky_relu(inputs, negative_slope=self.negative_slope)
+
+    def get_config(self):
+        return {**super().get_config(), "negative_slope": self.negative_slope}
+
+
+class ELU(Layer):
+    """Return x above 0, and ``alpha * (exp(x) - 1)`` below.
+
+    Parameters
+    ----------
+    alpha : float
+    """
+
+    def __init__(self, alpha=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.alpha = alpha
+        self.supports_masking = True
+
+    def call(self, inputs):
+        return activations.elu(inputs, alpha=self.alpha)
+
+    def get_config(self):
+        return {**super().get_config(), "alpha": self.alpha}
 
 
 class Softmax(Layer):

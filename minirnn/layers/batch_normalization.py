@@ -133,7 +133,9 @@ class BatchNormalization(Layer):
         shape = (input_shape[self.axis],)
 
         def average(name, initializer):
-            return self.add_weight(name=name, shape=shape, initializer=initializer, trainable=False)
+            return self.add_weight(
+                name=name, shape=shape, initializer=initializer, trainable=False, autocast=False
+            )
 
         def deviation(shape, dtype=None):
             return ops.sqrt(self.moving_variance_initializer(shape, dtype=dtype))
@@ -145,6 +147,7 @@ class BatchNormalization(Layer):
                 initializer=self.gamma_initializer,
                 regularizer=self.gamma_regularizer,
                 constraint=self.gamma_constraint,
+                autocast=False,
             )
         if self.center:
             self.beta = self.add_weight(
@@ -153,6 +156,7 @@ class BatchNormalization(Layer):
                 initializer=self.beta_initializer,
                 regularizer=self.beta_regularizer,
                 constraint=self.beta_constraint,
+                autocast=False,
             )
         self.moving_mean = average("moving_mean", self.moving_mean_initializer)
         self.moving_variance = average("moving_variance", self.moving_variance_initializer)

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from minirnn import config as settings
-from minirnn import regularizers, tree
+from minirnn import dtype_policies, regularizers, tree
+from minirnn.dtype_policies import DTypePolicy
 from minirnn.utils.registry import deserialize_keras_object
 
 
@@ -26,7 +26,7 @@ class Configured:
 
     name: str
     trainable: bool
-    dtype: str
+    dtype_policy: DTypePolicy
     activity_regularizer: Any
     _arguments: tuple
     _build_shapes: dict | None
@@ -42,7 +42,7 @@ class Configured:
         NotImplementedError
             If the class does not override this and its constructor took ``*args``.
         """
-        config = {"name": self.name, "trainable": self.trainable, "dtype": self.dtype}
+        config = {"name": self.name, "trainable": self.trainable, "dtype": self._dtype_config()}
         if self.activity_regularizer is not None:
             config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
         if not is_default(type(self).get_config):
@@ -60,6 +60,11 @@ class Configured:
                     "has no names to store its values under."
                 )
         return {**given, **_accepted(config, bound.signature.parameters)}
+
+    def _dtype_config(self):
+        """Return the policy's name, which says all of it unless it is of a class of the user's own."""
+        policy = self.dtype_policy
+        return policy.name if type(policy) is DTypePolicy else dtype_policies.serialize(policy)
 
     @classmethod
     def from_config(cls, config):
@@ -97,19 +102,6 @@ def argument_names(cls) -> list[str]:
     constructors = [c.__init__ for c in cls.__mro__[:-1] if "__init__" in c.__dict__]
     names = [n for f in constructors for n in inspect.signature(f).parameters if n not in ("self", "kwargs")]
     return list(dict.fromkeys((*names, "input_shape")))
-
-
-def dtype_name(dtype, where) -> str:
-    """Return the plain name of a dtype, given as one or as Keras's config of a policy; floatx for None."""
-    if isinstance(dtype, dict):
-        dtype = dtype["config"]["name"]
-    try:
-        found = np.dtype(dtype or settings.floatx())
-    except TypeError as error:
-        raise ValueError(f"{where}: dtype must be a name like 'float32'; got {dtype!r}.") from error
-    if found.kind not in "biuf" and found.name != "bfloat16":
-        raise ValueError(f"{where}: dtype must be one of real numbers, like 'float32'; got {dtype!r}.")
-    return found.name
 
 
 def positive_int(layer, name, value, label=None) -> int:

@@ -14,6 +14,10 @@ class _Context(threading.local):
     entry: Any = None
     # What `training` was given to, or inherited by, the innermost.
     training: bool | None = None
+    # The dtype that the innermost has its weights cast to, if any; see precision.py.
+    cast: Any = None
+    # Of a step that is watched for NaN, what notes each call; see models/nan_checks.py.
+    watch: Any = None
 
 
 context = _Context()

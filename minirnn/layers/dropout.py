@@ -1,8 +1,9 @@
-"""`Dropout`: in training, a share of the inputs is 0."""
+"""`Dropout`, `SpatialDropout1D`: in training, a share of the inputs is 0."""
 
 import numpy as np
 
 from minirnn import random
+from minirnn.layers.input_spec import InputSpec
 from minirnn.layers.layer import Layer
 
 
@@ -70,3 +71,30 @@ class Dropout(Layer):
 
     def get_config(self):
         return {**super().get_config(), "rate": self.rate, "seed": self.seed, "noise_shape": self.noise_shape}
+
+
+class SpatialDropout1D(Dropout):
+    """A `Dropout` that drops features of a sequence at all its steps together.
+
+    Parameters
+    ----------
+    rate : float
+        The share of the features, in [0, 1).
+    seed : int, optional
+
+    Raises
+    ------
+    ValueError
+        If `rate` is no such number; at the call, if the input has not three axes.
+
+    References
+    ----------
+    Tompson et al. 2015, "Efficient object localization using convolutional networks".
+    """
+
+    def __init__(self, rate, seed=None, **kwargs):
+        super().__init__(rate, (None, 1, None), seed, **kwargs)
+        self.input_spec = InputSpec(ndim=3)
+
+    def get_config(self):
+        return {"rate": self.rate, "seed": self.seed, "name": self.name, "dtype": self.dtype}

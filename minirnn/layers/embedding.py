@@ -6,6 +6,7 @@ import numpy as np
 
 from minirnn import backend, constraints, initializers, ops, regularizers
 from minirnn.autograd import Tensor
+from minirnn.kernels.padding import note_host_mask
 from minirnn.layers.configuration import positive_int
 from minirnn.layers.layer import Layer
 
@@ -88,9 +89,10 @@ class Embedding(Layer):
     def call(self, inputs):
         if not isinstance(inputs, Tensor):
             raise TypeError(f"{self._where}: input must be a tensor or array; got {type(inputs).__name__}.")
-        self._check(inputs.data)
+        self._check(inputs.data if inputs._host is None else inputs._host)
         indices = inputs if inputs.dtype.kind in "iu" else ops.cast(inputs, "int32")
-        return self.embeddings[indices]
+        vectors = self.embeddings[indices]
+        return vectors if vectors.data.dtype == self._computes else ops.cast(vectors, self.compute_dtype)
 
     def _check(self, indices):
         # A negative index would silently count from the end.
@@ -107,7 +109,10 @@ class Embedding(Layer):
     def compute_mask(self, inputs, mask=None):
         if not self.mask_zero:
             return None
-        return ops.not_equal(inputs, 0)
+        mask = ops.not_equal(inputs, 0)
+        if isinstance(inputs, Tensor) and inputs._host is not None and inputs.ndim == 2:
+            note_host_mask(mask, inputs._host != 0)
+        return mask
 
     def get_config(self):
         return {

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from minirnn import config
 from minirnn.layers.layer import Layer
 from minirnn.ops.symbolic import KerasTensor
 
@@ -52,7 +53,8 @@ class InputLayer(Layer):
     ):
         shape = kwargs.pop("input_shape", shape)
         batch_shape = kwargs.pop("batch_input_shape", batch_shape)
-        super().__init__(name=name, dtype="float32" if input_tensor is not None else dtype, **kwargs)
+        # By default not the policy's dtype: layers cast what comes to them.
+        super().__init__(name=name, dtype=(input_tensor is None and dtype) or config.floatx(), **kwargs)
         if sparse or ragged:
             raise ValueError(
                 f"{self._where}: sparse and ragged inputs do not exist here; pad to one length and mask."
@@ -65,7 +67,7 @@ class InputLayer(Layer):
             batch_shape = (batch_size, *self._checked(shape))
         if input_tensor is not None:
             batch_shape = self._matching(input_tensor, batch_shape, dtype)
-            self._dtype = input_tensor.dtype.name
+            self.dtype_policy = input_tensor.dtype.name
         if batch_shape is None:
             raise ValueError(f"{self._where}: shape is missing. For inputs of one number each it is (1,).")
         self.batch_shape = self._checked(batch_shape)
@@ -73,7 +75,7 @@ class InputLayer(Layer):
         self.output = (
             input_tensor
             if input_tensor is not None
-            else KerasTensor(self.batch_shape, self._dtype, self.name)
+            else KerasTensor(self.batch_shape, self.compute_dtype, self.name)
         )
         self.output.input_layer = self
         self.built = True

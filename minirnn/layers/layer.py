@@ -8,9 +8,10 @@ import warnings
 from minirnn import backend, regularizers, tree
 from minirnn.autograd import Tensor, convert, inferring, inferring_shapes
 from minirnn.backend import get_keras_mask, set_keras_mask
-from minirnn.layers.configuration import Configured, argument_names, default, dtype_name, is_default
+from minirnn.layers.configuration import Configured, argument_names, default, is_default
 from minirnn.layers.context import context, name_scope, path_of, signature_of
 from minirnn.layers.input_spec import check_inputs
+from minirnn.layers.precision import Typed
 from minirnn.layers.tracking import Tracked
 from minirnn.ops.symbolic import KerasTensor, infer, symbolic_call
 from minirnn.utils.naming import auto_name
@@ -32,12 +33,13 @@ def _wrap_build(build):
             if not inferring_shapes():  # there, sizes stand in for unknown ones
                 arguments = inspect.signature(build).bind(self, *args, **kwargs).arguments
                 self._build_shapes = dict(list(arguments.items())[1:])
+            self._let_weights_be_cast()
+            self.built = True
         except BaseException:
             del self._added[before:]
             raise
         finally:
             self._building = False
-        self.built = True
 
     return wrapped
 
@@ -70,7 +72,7 @@ class _OfFirstCall:
         return layer._symbolic_calls[0][self.index]
 
 
-class Layer(Configured, Tracked):
+class Layer(Configured, Tracked, Typed):
     """The base of all layers, minirnn's own and a user's.
 
     A subclass makes its weights in ``build(input_shape)`` with `add_weight`, and computes in
@@ -82,10 +84,10 @@ class Layer(Configured, Tracked):
     activity_regularizer : Regularizer or str, optional
         Of the outputs; added to `losses`, divided by the batch size.
     trainable : bool
-    dtype : str, optional
-        Of weights and computation; default `config.floatx`.
+    dtype : str or DTypePolicy, optional
+        Of weights and computation, which differ in "mixed_float16"; default `config.dtype_policy`.
     autocast : bool
-        Whether float inputs are cast to `dtype`.
+        Whether float inputs, and weights in the call, are cast to `compute_dtype`.
     name : str, optional
         Default: the class in snake case, numbered.
     input_shape : tuple, optional
@@ -135,19 +137,12 @@ class Layer(Configured, Tracked):
         self.input_spec = None
         self.supports_masking = not is_default(type(self).compute_mask)
         self._trainable = bool(trainable)
-        self._dtype = dtype_name(dtype, self._where)
+        self._set_policy(dtype)
         self._path = self._build_shapes = None
         self._losses = []
         self._contributors = []
         self._symbolic_calls = []
         self.input_shape_argument = batch_shape or (None if shape is None else (None, *shape))
-
-    @property
-    def dtype(self) -> str:
-        """The dtype of the weights and of the computation."""
-        return self._dtype
-
-    variable_dtype = compute_dtype = dtype
 
     @property
     def path(self) -> str:
@@ -201,6 +196,7 @@ class Layer(Configured, Tracked):
         if any(not layer.built for layer in self._flatten_layers(include_self=False)):
             with name_scope(self):
                 infer(self.call, *self._symbolic_inputs(shapes, named_shapes))
+        self._let_weights_be_cast()
         self.built = True
 
     def compute_output_shape(self, *shapes, **named_shapes):
@@ -244,7 +240,9 @@ class Layer(Configured, Tracked):
         """
         self._check_super_called()
         signature = signature_of(type(self).call)
-        outer, entry, scope = context.training, context.entry, context.scope
+        outer, entry, scope, cast = context.training, context.entry, context.scope, context.cast
+        watch = context.watch
+        started = 0 if watch is None else watch.begin()
         first = args[0] if args else kwargs.get(signature.first)
         # One tensor or array is the common case: a stream of single steps should pay for no more.
         simple = len(args) == 1 and not kwargs and (isinstance(first, Tensor) or backend.is_array(first))
@@ -281,54 +279,19 @@ class Layer(Configured, Tracked):
             self._clear_losses()
         context.training = None if training is None else bool(training)
         context.scope = (self, scope)
+        if cast is not None or self._mixed:
+            context.cast = self._casts_to()
         try:
             outputs = self.call(*args, **kwargs)
             if self.activity_regularizer is not None:
                 self._add_activity_loss(outputs)
         finally:
-            context.training, context.entry, context.scope = outer, entry, scope
+            context.training, context.entry, context.scope, context.cast = outer, entry, scope, cast
         if mask is not None or not is_default(type(self).compute_mask):
             self._pass_mask(first, outputs, mask)
+        if watch is not None:
+            watch.note(self, args, kwargs, outputs, started)
         return outputs
-
-    def _convert(self, value, name=None):
-        """Turn arrays into Tensors, and floats into the layer's dtype; a mask stays with its tensor.
-
-        The first argument, without a name here, must be of numbers; others may be settings, which stay.
-        """
-        if isinstance(value, Tensor):
-            if value.data.dtype == self._dtype or not (self.autocast and value.data.dtype.kind == "f"):
-                return value
-            cast = convert(value, self._dtype)
-            set_keras_mask(cast, get_keras_mask(value))
-            return cast
-        if value is None or value is True or value is False or isinstance(value, KerasTensor):
-            return value
-        if backend.is_array(value):
-            return self._convert_array(value, name)
-        if tree.is_nested(value):
-            leaves = tree.flatten(value)
-            if name in (None, "mask") and leaves and all(isinstance(v, int | float) for v in leaves):
-                return self._convert_array(value, name)
-            return tree.map_structure(lambda v: self._convert(v, name), value)
-        if name in (None, "mask", "initial_state") or hasattr(value, "__array__"):
-            return self._convert_array(value, name)
-        return value
-
-    def _convert_array(self, value, name):
-        try:
-            tensor = convert(value)
-        except (TypeError, ValueError) as error:
-            raise type(error)(
-                f"{self._where}: {name or 'inputs'} must be arrays of numbers; got {type(value).__name__}"
-                f"{f' of dtype {value.dtype}' if hasattr(value, 'dtype') else ''}. {error}"
-            ) from error
-        if tensor.data.dtype.kind == "c":
-            raise TypeError(
-                f"{self._where}: {name or 'inputs'} must be arrays of real numbers; got dtype "
-                f"{tensor.data.dtype}. Pass the real and the imaginary part as two features."
-            )
-        return self._convert(tensor)
 
     def _build_for(self, signature, args, kwargs):
         """Build from the shapes of the arguments: the first alone, or each under its name with "_shape"."""
@@ -390,7 +353,8 @@ class Layer(Configured, Tracked):
     def _add_activity_loss(self, outputs):
         for y in tree.flatten(outputs):
             if isinstance(y, Tensor) and not inferring_shapes():
-                loss = self.activity_regularizer(y)
+                # Sums of float16 soon pass its largest number.
+                loss = self.activity_regularizer(convert(y, "float32") if y.data.dtype == "float16" else y)
                 self.add_loss(loss / float(max(y.shape[0], 1)) if y.ndim else loss)
 
     def __repr__(self):

@@ -25,8 +25,8 @@ class Rescaling(Layer):
         self.supports_masking = True
 
     def call(self, inputs):
-        scale, offset = (ops.convert_to_tensor(v, self.dtype) for v in (self.scale, self.offset))
-        return ops.add(ops.multiply(ops.cast(inputs, self.dtype), scale), offset)
+        scale, offset = (ops.convert_to_tensor(v, self.compute_dtype) for v in (self.scale, self.offset))
+        return ops.add(ops.multiply(ops.cast(inputs, self.compute_dtype), scale), offset)
 
     def get_config(self):
         scale, offset = map(registry.serialize_keras_object, (self.scale, self.offset))

@@ -6,7 +6,7 @@ through lists, tuples and dicts, each time that somebody asks; no assignment is 
 
 import numpy as np
 
-from minirnn import constraints, initializers, regularizers
+from minirnn import backend, constraints, initializers, regularizers
 from minirnn.autograd import Tensor, Variable, inferring, no_grad
 from minirnn.layers.context import name_scope, path_of
 from minirnn.random import SeedGenerator
@@ -36,7 +36,7 @@ class Tracked:
     _trainable: bool
     _added: list[Variable]
     _building: bool
-    _dtype: str
+    variable_dtype: str
 
     @property
     def _where(self) -> str:
@@ -161,7 +161,9 @@ class Tracked:
         trainable : bool
         regularizer, constraint : optional
             Objects or their names.
-        autocast, aggregation, overwrite_with_gradient
+        autocast : bool
+            Whether a layer of mixed precision casts it in its call.
+        aggregation, overwrite_with_gradient
             Taken for Keras's sake; without effect.
         name : str, optional
 
@@ -184,7 +186,7 @@ class Tracked:
                 f"{self._where}: weight {name!r} needs a shape without None; got {shape}. Give the axis of "
                 "the input that it depends on a fixed size."
             )
-        dtype = np.dtype(dtype or self._dtype)
+        dtype = np.dtype(dtype or self.variable_dtype)
         if initializer is None:
             initializer = "glorot_uniform" if dtype.kind == "f" else "zeros"
         initializer = initializers.get(initializer)
@@ -192,6 +194,8 @@ class Tracked:
         with name_scope(self), inferring(False), no_grad():
             variable = Variable(initializer, shape, dtype.name, trainable, name, path_of(name or "variable"))
         variable.regularizer, variable.constraint = regularizer, constraint
+        if not autocast:
+            variable.autocast = False
         if not self._trainable:
             variable.trainable = False
         # Kept although attributes are looked through, for a layer that does not store what it adds.
@@ -210,10 +214,12 @@ class Tracked:
     def set_weights(self, weights) -> None:
         """Set all weights from a list of arrays, in the order of `weights`; nothing is set if one is wrong.
 
+        Each stays on its device, to which NumPy arrays are copied.
+
         Raises
         ------
         ValueError
-            If the number of arrays or a shape differs.
+            If the number of arrays or a shape differs, or one is on another device than its weight.
         TypeError
             If one holds no numbers.
         """
@@ -224,7 +230,8 @@ class Tracked:
                 f"got {len(weights)}."
                 + ("" if self.built else " The layer is not built: call it on data first.")
             )
-        arrays = [w.data if isinstance(w, Tensor) else np.asarray(w) for w in weights]
+        arrays: list = [w.data if isinstance(w, Tensor) else w for w in weights]
+        arrays = [a if backend.is_array(a) else np.asarray(a) for a in arrays]
         for variable, array in zip(variables, arrays):
             if tuple(array.shape) != variable.shape:
                 raise ValueError(
@@ -235,5 +242,6 @@ class Tracked:
                 raise TypeError(
                     f"{self._where}: weight {variable.path!r} needs numbers; got dtype {array.dtype}."
                 )
+        arrays = [backend.asarray_beside(a, v.data, v.dtype) for v, a in zip(variables, arrays)]
         for variable, array in zip(variables, arrays):
             variable.assign(array)

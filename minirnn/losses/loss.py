@@ -1,14 +1,14 @@
 """The base class of losses: from one value a sample to one number, by weights, masks and a reduction."""
 
-import numpy as np
-
-from minirnn import backend, config, ops, tree
+from minirnn import backend, config, dtype_policies, ops, tree
 from minirnn.autograd import Tensor, convert
 from minirnn.utils import registry
 from minirnn.utils.naming import auto_name
 
 # From a loss function to what checks the targets of a whole data set for it.
 TARGET_CHECKS: dict = {}
+# The loss functions that themselves take account of a mask of the predictions.
+TAKE_MASKS: set = set()
 
 _REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
 
@@ -23,7 +23,7 @@ class Loss:
         "sum_over_batch_size" or "mean": the sum over the number of values, of those that a mask leaves if
         there is one. "sum". "mean_with_sample_weight": the sum over the sum of the weights. "none" or None:
         the values as they are.
-    dtype : str, optional
+    dtype : str or DTypePolicy, optional
         What targets and predictions are cast to; default floatx.
 
     Raises
@@ -34,6 +34,8 @@ class Loss:
 
     # Whether targets are class numbers, which must not go through floats of 24 bits.
     integer_targets = False
+    # Whether a mask of the predictions says which values count; otherwise `call` finds it on them.
+    masks_values = True
 
     def __init__(self, name=None, reduction="sum_over_batch_size", dtype=None):
         self.name = name or auto_name(type(self).__name__)
@@ -43,7 +45,7 @@ class Loss:
                 f"{', '.join(map(str, _REDUCTIONS))}; got {reduction!r}."
             )
         self.reduction = reduction
-        self.dtype = np.dtype(dtype or config.floatx()).name
+        self.dtype = dtype_policies.get(dtype or config.floatx()).compute_dtype
 
     def __call__(self, y_true, y_pred, sample_weight=None) -> Tensor:
         """Return the reduced loss.
@@ -57,10 +59,13 @@ class Loss:
         mask = backend.get_keras_mask(y_pred)
         if tree.is_nested(y_pred):
             y_pred = tree.map_structure(lambda y: convert(y, self.dtype), y_pred)
-            y_true = tree.map_structure(lambda y: convert(y, self.dtype), y_true)
+            y_true = tree.map_structure(lambda y: _cast(y, self.dtype), y_true)
         else:
             y_pred = convert(y_pred, self.dtype)
-            y_true = convert(y_true) if self.integer_targets else convert(y_true, self.dtype)
+            y_true = convert(y_true) if self.integer_targets else _cast(y_true, self.dtype)
+        if mask is not None and not self.masks_values:
+            backend.set_keras_mask(y_pred, mask)
+            mask = None
         values = convert(self.call(y_true, y_pred), self.dtype)
         mask_of_values = backend.get_keras_mask(values)
         if mask is not None and mask_of_values is not None:
@@ -85,6 +90,14 @@ class Loss:
     @classmethod
     def from_config(cls, config):
         return cls(**config)
+
+
+def _cast(y_true, dtype) -> Tensor:
+    given = convert(y_true)
+    cast = convert(given, dtype)
+    if cast is not given:
+        cast._host = given._host
+    return cast
 
 
 def squeeze_or_expand_to_same_rank(a: Tensor, b: Tensor, expand_rank_1=True):
@@ -174,6 +187,9 @@ class LossFunctionWrapper(Loss):
         super().__init__(name, reduction, dtype)
         self.fn = fn
         self._fn_kwargs = kwargs
+        # As a function it has no class to say so.
+        self.integer_targets = self.integer_targets or fn in TARGET_CHECKS
+        self.masks_values = fn not in TAKE_MASKS
 
     def check_targets(self, y_true, y_pred_shape):
         check = TARGET_CHECKS.get(self.fn)

@@ -2,7 +2,9 @@
 
 from minirnn import config, ops
 from minirnn.autograd import Tensor, convert
-from minirnn.losses.functions import is_binary_or_sparse
+from minirnn.autograd import primitives as P
+from minirnn.losses.crossentropy import is_binary_or_sparse
+from minirnn.losses.labels import check_labels
 from minirnn.losses.loss import squeeze_or_expand_to_same_rank
 from minirnn.metrics.metric import MeanMetricWrapper
 
@@ -80,7 +82,14 @@ def top_k_categorical_accuracy(y_true, y_pred, k=5) -> Tensor:
     """Return 1 where fewer than `k` classes are predicted above that of the largest of `y_true`."""
     y_true, y_pred = convert(y_true), convert(y_pred)
     _check(y_true.shape, y_pred.shape, y_pred.shape, "top_k_categorical_accuracy")
-    return sparse_top_k_categorical_accuracy(ops.argmax(y_true, axis=-1), y_pred, k)
+    return _among_best(ops.argmax(y_true, axis=-1), y_pred, k)
+
+
+def _among_best(labels: Tensor, y_pred: Tensor, k) -> Tensor:
+    """Return 1 where fewer than `k` classes are predicted above the class `labels`, which must be one."""
+    scores = P.take_along_axis(y_pred, indices=ops.expand_dims(labels, -1).data.astype("int64"), axis=-1)
+    above = ops.sum(ops.cast(ops.greater(y_pred, scores), "int32"), axis=-1)
+    return _as_floats(ops.less(above, k))
 
 
 def sparse_top_k_categorical_accuracy(y_true, y_pred, k=5, from_sorted_ids=False) -> Tensor:
@@ -97,24 +106,35 @@ def sparse_top_k_categorical_accuracy(y_true, y_pred, k=5, from_sorted_ids=False
     Returns
     -------
     Tensor of floatx, shape (batch, ...)
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit, or a label is no class.
     """
-    y_pred = convert(y_pred)
-    labels = ops.expand_dims(_labels(y_true, y_pred, "sparse_top_k_categorical_accuracy"), -1)
+    where = "sparse_top_k_categorical_accuracy"
+    y_true, y_pred = convert(y_true), convert(y_pred)
+    labels = _labels(y_true, y_pred, where)
     if from_sorted_ids:
-        return _as_floats(ops.any(ops.equal(labels, y_pred[..., :k]), axis=-1))
-    scores = ops.take_along_axis(y_pred, ops.cast(labels, "int32"), axis=-1)
-    above = ops.sum(ops.cast(ops.greater(y_pred, scores), "int32"), axis=-1)
-    return _as_floats(ops.less(above, k))
+        return _as_floats(ops.any(ops.equal(ops.expand_dims(labels, -1), y_pred[..., :k]), axis=-1))
+    check_labels(where, y_true, y_pred.shape[-1])
+    return _among_best(labels, y_pred, k)
 
 
-class Accuracy(MeanMetricWrapper):
+class MeanAccuracy(MeanMetricWrapper):
+    """What the accuracies have in common: the larger the better."""
+
+    _direction = "up"
+
+
+class Accuracy(MeanAccuracy):
     """The mean of `accuracy`."""
 
     def __init__(self, name="accuracy", dtype=None):
         super().__init__(accuracy, name, dtype)
 
 
-class BinaryAccuracy(MeanMetricWrapper):
+class BinaryAccuracy(MeanAccuracy):
     """The mean of `binary_accuracy`."""
 
     def __init__(self, name="binary_accuracy", dtype=None, threshold=0.5):
@@ -122,21 +142,21 @@ class BinaryAccuracy(MeanMetricWrapper):
         self.threshold = threshold
 
 
-class CategoricalAccuracy(MeanMetricWrapper):
+class CategoricalAccuracy(MeanAccuracy):
     """The mean of `categorical_accuracy`."""
 
     def __init__(self, name="categorical_accuracy", dtype=None):
         super().__init__(categorical_accuracy, name, dtype)
 
 
-class SparseCategoricalAccuracy(MeanMetricWrapper):
+class SparseCategoricalAccuracy(MeanAccuracy):
     """The mean of `sparse_categorical_accuracy`."""
 
     def __init__(self, name="sparse_categorical_accuracy", dtype=None):
         super().__init__(sparse_categorical_accuracy, name, dtype)
 
 
-class TopKCategoricalAccuracy(MeanMetricWrapper):
+class TopKCategoricalAccuracy(MeanAccuracy):
     """The mean of `top_k_categorical_accuracy`."""
 
     def __init__(self, k=5, name="top_k_categorical_accuracy", dtype=None):
@@ -144,7 +164,7 @@ class TopKCategoricalAccuracy(MeanMetricWrapper):
         self.k = k
 
 
-class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
+class SparseTopKCategoricalAccuracy(MeanAccuracy):
     """The mean of `sparse_top_k_categorical_accuracy`."""
 
     def __init__(self, k=5, name="sparse_top_k_categorical_accuracy", dtype=None, from_sorted_ids=False):

@@ -1,8 +1,6 @@
 """The base class of metrics, and the means that most of them are."""
 
-import numpy as np
-
-from minirnn import backend, config, initializers, ops
+from minirnn import backend, config, dtype_policies, initializers, ops
 from minirnn.autograd import Tensor, Variable, convert, no_grad
 from minirnn.losses.loss import apply_mask, squeeze_or_expand_to_same_rank
 from minirnn.utils import registry
@@ -14,7 +12,7 @@ class Metric:
 
     Parameters
     ----------
-    dtype : str, optional
+    dtype : str or DTypePolicy, optional
         Of the computations; default floatx.
     name : str, optional
 
@@ -24,11 +22,14 @@ class Metric:
         Its own, in the order of making, then those of metrics that it holds.
     """
 
+    # "up" or "down": which way is better, where the kind of metric says it.
+    _direction: str | None = None
+
     def __init__(self, dtype=None, name=None):
         self._variables: list[Variable] = []
         self._metrics: list[Metric] = []
         self.name = name or auto_name(type(self).__name__)
-        self.dtype = np.dtype(dtype or config.floatx()).name
+        self.dtype = dtype_policies.get(dtype or config.floatx()).compute_dtype
 
     def __setattr__(self, name, value):
         if isinstance(value, Variable | Metric) or (isinstance(value, list | tuple) and name[0] != "_"):
@@ -135,6 +136,20 @@ def _reduce_to_samples(values, sample_weight, reduce, dtype):
     return values, sample_weight
 
 
+def fit_weight(weight: Tensor, shape, where) -> Tensor:
+    """Return weights of a shape, or of leading axes of it, broadcast to that shape; or raise ValueError."""
+    given = weight.shape
+    if weight.ndim == len(shape) + 1 and given[-1] == 1:
+        weight = ops.squeeze(weight, -1)
+    weight = ops.reshape(weight, weight.shape + (1,) * (len(shape) - weight.ndim))
+    if weight.ndim > len(shape) or any(n not in (1, m) for n, m in zip(weight.shape, shape)):
+        raise ValueError(
+            f"{where}: sample_weight, or a mask, must have the shape of the values, {tuple(shape)}, or of "
+            f"leading axes of it; got {given}."
+        )
+    return ops.broadcast_to(weight, shape)
+
+
 class Sum(Metric):
     """The weighted sum of all values."""
 
@@ -200,7 +215,9 @@ class MeanMetricWrapper(Mean):
         with no_grad():
             mask = backend.get_keras_mask(y_pred)
             values = self._fn(y_true, y_pred, **self._fn_kwargs)
-            super().update_state(values, apply_mask(sample_weight, mask, self.dtype, "sum"))
+            for left in (mask, backend.get_keras_mask(values)):
+                sample_weight = apply_mask(sample_weight, left, self.dtype, "sum")
+            super().update_state(values, sample_weight)
 
     def get_config(self):
         extra = {"fn": self._fn, **self._fn_kwargs} if type(self) is MeanMetricWrapper else self._fn_kwargs

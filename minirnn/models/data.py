@@ -84,4 +84,7 @@ def to_tensor(value):
     if value is None or isinstance(value, Tensor):
         return value
     kind = value.dtype.kind if hasattr(value, "dtype") else np.asarray(value).dtype.kind
-    return convert(value, config.floatx() if kind == "f" else None)
+    tensor = convert(value, config.floatx() if kind == "f" else None)
+    if isinstance(value, np.ndarray) and not isinstance(tensor.data, np.ndarray):
+        tensor._host = value
+    return tensor

@@ -1,12 +1,17 @@
 """`Evaluation`: the loops that change no weights (`evaluate`, `predict`), and the steps on one batch."""
 
+import functools
+
 from minirnn import tree
 from minirnn.autograd import inferring, no_grad
 from minirnn.callbacks.callback_list import CallbackList, plain_logs
 from minirnn.models.collect import Collected, as_numpy
 from minirnn.models.compile_utils import CompileMetrics
 from minirnn.models.data import as_array, positive_int, samples_of, to_tensor, unpack_x_y_sample_weight
-from minirnn.models.sources import ArraySource, Feed, class_weights, source_of
+from minirnn.models.faults import ACCUMULATE, IN_PARTS, SMALLER, explained
+from minirnn.models.feed import Feed
+from minirnn.models.rollback import all_or_nothing
+from minirnn.models.sources import ArraySource, class_weights, source_of
 from minirnn.models.trainer import Trainer
 
 
@@ -24,7 +29,7 @@ class Evaluation(Trainer):
         x=None,
         y=None,
         batch_size=None,
-        verbose="auto",
+        verbose: int | str = "auto",
         sample_weight=None,
         steps=None,
         callbacks=None,
@@ -57,10 +62,10 @@ class Evaluation(Trainer):
         steps = None if steps is None else positive_int(steps, "steps", where)
         source = source_of(x, y, sample_weight, where=where, batch_size=batch_size, steps=steps)
         feed = self._feed(source, steps, where)
-        self._dry_run(source, "test_step")
+        self._dry_run(source, "test_step", where)
         callbacks = self._callbacks(callbacks, verbose, feed)
         try:
-            logs = self._evaluate(feed, callbacks)
+            logs = self._evaluate(feed, callbacks, where)
         finally:
             callbacks.close()
         return logs if return_dict else self._in_order(logs)
@@ -72,26 +77,26 @@ class Evaluation(Trainer):
             callbacks, add_progbar=verbose != 0, model=self, verbose=verbose, epochs=1, steps=feed.steps
         )
 
-    def _evaluate(self, feed, callbacks) -> dict[str, float]:
+    def _evaluate(self, feed, callbacks, where) -> dict[str, float]:
         self.stop_evaluating = False
         callbacks.on_test_begin()
-        self.reset_metrics()
+        self._forget_batches(where)
         logs = None
         with self._hold(), no_grad():
             for begin, end, batches in feed.epoch():
                 callbacks.on_test_batch_begin(begin)
-                for batch in batches:
-                    logs = self._logs_of(self.test_step, batch)
+                for number, batch in enumerate(batches, begin + 1):
+                    logs = self._logs_of(self.test_step, batch, f"{where}: batch {number}")
                 callbacks.on_test_batch_end(end, logs)
                 if self.stop_evaluating:
                     break
         if logs is None:
-            raise ValueError(f"{self._where}: evaluate: the data yielded no batch.")
+            raise ValueError(f"{where}: the data yielded no batch.")
         plain = plain_logs(logs)
         callbacks.on_test_end(plain)
         return plain
 
-    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
+    def predict(self, x, batch_size=None, verbose: int | str = "auto", steps=None, callbacks=None):
         """Return the outputs of the model, computed batch by batch without gradients.
 
         Parameters
@@ -127,16 +132,21 @@ class Evaluation(Trainer):
             with self._hold(), no_grad():
                 for begin, end, batches in feed.epoch():
                     callbacks.on_predict_batch_begin(begin)
-                    outputs = [self._attempt(self.predict_step, batch) for batch in batches]
-                    for output, batch in zip(outputs, batches):
-                        collected.add(output, samples_of(batch))
+                    outputs = [
+                        self._attempt(self.predict_step, batch, f"{where}: batch {number}")
+                        for number, batch in enumerate(batches, begin + 1)
+                    ]
+                    with explained(where, advice=IN_PARTS):
+                        for output, batch in zip(outputs, batches):
+                            collected.add(output, samples_of(batch))
                     callbacks.on_predict_batch_end(end, {"outputs": outputs[-1]})
                     if self.stop_predicting:
                         break
             callbacks.on_predict_end()
         finally:
             callbacks.close()
-        return collected.result(where)
+        with explained(where, advice=IN_PARTS):
+            return collected.result(where)
 
     # One batch.
 
@@ -160,19 +170,29 @@ class Evaluation(Trainer):
 
     def _on_batch(self, x, y, sample_weight, step, return_dict, where):
         source = source_of(x, y, sample_weight, where=where, steps=1)
-        self._dry_run(source, step, once=True)
-        self.reset_metrics()
-        logs = plain_logs(self._logs_of(getattr(self, step), source.peek()))
+        self._dry_run(source, step, where, once=True)
+        one_step = getattr(self, step)
+
+        @functools.wraps(one_step)
+        def afresh(batch):
+            self.reset_metrics()
+            return one_step(batch)
+
+        advice = ACCUMULATE if step == "train_step" else SMALLER
+        with explained(where, advice=advice):
+            batch = source.peek()
+        logs = plain_logs(self._logs_of(afresh, batch, where, advice))
         return logs if return_dict else self._in_order(logs)
 
     def predict_on_batch(self, x):
         """Return the outputs for one batch as NumPy arrays, in the structure of the outputs."""
         where = f"{self._where}: predict_on_batch"
-        x = tree.map_structure(
-            lambda leaf: None if leaf is None else to_tensor(as_array(leaf, "x", where)), x
-        )
+        with explained(where):
+            x = tree.map_structure(
+                lambda leaf: None if leaf is None else to_tensor(as_array(leaf, "x", where)), x
+            )
         with no_grad():
-            outputs = self._attempt(self.predict_step, (x,))
+            outputs = self._attempt(self.predict_step, (x,), where)
         return tree.map_structure(as_numpy, outputs)
 
     # Helpers.
@@ -189,9 +209,9 @@ class Evaluation(Trainer):
                     f"samples in batches of {source.batch_size} leave {source.samples % source.batch_size} "
                     "over. Choose a batch_size that divides them."
                 )
-        return Feed(source, steps, self.steps_per_execution)
+        return Feed(source, steps, self.steps_per_execution, where)
 
-    def _dry_run(self, source, step, once=False):
+    def _dry_run(self, source, step, where, once=False):
         """Compute the first batch without any effect, to build what is not built and to raise what is wrong.
 
         Where all targets are at hand, those of later batches are looked at too.
@@ -202,12 +222,15 @@ class Evaluation(Trainer):
         compiled = self._compiled
         if compiled is None or getattr(type(self), step) is not getattr(Trainer, step):
             return
-        batch = source.peek()
+        where = f"{where}: trying out the first batch"
+        with explained(where):
+            batch = source.peek()
         form = step + str(
             tree.map_structure(lambda leaf: None if leaf is None else (leaf.shape, leaf.dtype), batch)
         )
         if not (self.built and (form in compiled.seen or (once and compiled.seen))):
-            self._try_out(batch, step)
+            with explained(where, batch):
+                all_or_nothing(self._try_out, batch, step)
             compiled.seen.add(form)
         if compiled.loss is not None and isinstance(source, ArraySource) and source.count > 1:
             compiled.loss.check_targets(source.y)

@@ -6,6 +6,8 @@ from minirnn.callbacks.callback_list import CallbackList
 from minirnn.callbacks.history import History
 from minirnn.models.data import positive_int, unpack_x_y_sample_weight
 from minirnn.models.evaluation import Evaluation, check_verbose
+from minirnn.models.faults import ACCUMULATE
+from minirnn.models.run import Run
 from minirnn.models.sources import ArraySource, source_of
 
 
@@ -26,7 +28,7 @@ class Fitting(Evaluation):
         y=None,
         batch_size=None,
         epochs=1,
-        verbose="auto",
+        verbose: int | str = "auto",
         callbacks=None,
         validation_split=0.0,
         validation_data=None,
@@ -116,9 +118,9 @@ class Fitting(Evaluation):
         validation = self._validation(
             validation_data, batch_size, validation_batch_size, validation_steps, many
         )
-        self._dry_run(source, "train_step")
+        self._dry_run(source, "train_step", where)
         if validation is not None:
-            self._dry_run(validation.source, "test_step")
+            self._dry_run(validation.source, "test_step", f"{where}: validation")
 
         if not isinstance(callbacks, CallbackList):
             callbacks = CallbackList(
@@ -131,41 +133,52 @@ class Fitting(Evaluation):
                 steps=feed.steps,
             )
         self.stop_training = False
-        logs = {}
-        callbacks.on_train_begin()
+        run = self._run = Run(self, feed, validation, callbacks, initial_epoch)
         try:
-            for epoch in range(initial_epoch, epochs):
-                if feed.exhausted:
+            callbacks.on_train_begin()
+            if callbacks.gradients_wanted:
+                self._gradients_hook = callbacks.on_gradients
+            for epoch in range(run.epoch, epochs):
+                if feed.exhausted and not run.batch:
                     break
-                logs = self._train_epoch(epoch, feed, callbacks)
+                if run.stopped and not run.batch:
+                    break
+                logs = self._train_epoch(epoch, run)
                 if validation is not None and validate_at(epoch + 1) and not validation.exhausted:
                     validation.restart()
-                    val_logs = self._evaluate(validation, callbacks)
+                    val_logs = self._evaluate(validation, callbacks, f"{where}: validation")
                     logs.update({f"val_{name}": value for name, value in val_logs.items()})
+                run.at(epoch + 1, 0, logs)
                 callbacks.on_epoch_end(epoch, logs)
                 if self.stop_training:
                     break
             if self.optimizer is not None and self.optimizer.built:
                 self.optimizer.finalize_variable_values(self.trainable_weights)
-            callbacks.on_train_end(logs)
+            callbacks.on_train_end(run.logs)
         finally:
+            self._run = self._gradients_hook = None
             callbacks.close()
         return self.history
 
-    def _train_epoch(self, epoch, feed, callbacks) -> dict:
-        self.reset_metrics()
+    def _train_epoch(self, epoch, run) -> dict:
+        where, callbacks = f"{self._where}: fit: epoch {epoch + 1}", run.callbacks
+        self._forget_batches(where)
         callbacks.on_epoch_begin(epoch)
-        logs = None
+        done = run.begin_epoch()
+        logs = run.logs if done else None
         with self._hold():
-            for begin, end, batches in feed.epoch():
+            for begin, end, batches in run.feed.epoch(done):
+                if done and run.stopped:
+                    break
                 callbacks.on_train_batch_begin(begin)
-                for batch in batches:
-                    logs = self._logs_of(self.train_step, batch)
+                for number, batch in enumerate(batches, begin + 1):
+                    logs = self._logs_of(self.train_step, batch, f"{where}, batch {number}", ACCUMULATE)
+                run.at(epoch, end + 1, logs)
                 callbacks.on_train_batch_end(end, logs)
                 if self.stop_training:
                     break
         if logs is None:
-            raise ValueError(f"{self._where}: fit: the data yielded no batch in epoch {epoch + 1}.")
+            raise ValueError(f"{where}: the data yielded no batch.")
         return dict(logs)
 
     def _validation(self, data, batch_size, validation_batch_size, steps, many):

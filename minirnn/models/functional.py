@@ -178,6 +178,8 @@ class Functional(Model):
             raise ValueError(f"{self._where}: the input {tensor.name!r} is missing; got None.")
         found = get_keras_mask(x) if isinstance(x, Tensor) else None
         value = convert(x, tensor.dtype)
+        if value is not x and isinstance(x, Tensor) and x.data.dtype.kind == value.data.dtype.kind:
+            value._host = x._host
         shape, wanted = value.shape, tensor.shape
         if len(shape) == len(wanted) + 1 and shape[-1] == 1:
             value = P.reshape(value, shape=shape[:-1])

@@ -3,6 +3,7 @@
 Outputs, targets and sample weights may nest in any way. They are laid flat in the order of the outputs.
 """
 
+import difflib
 from collections import OrderedDict
 
 from minirnn import tree
@@ -98,8 +99,16 @@ class Outputs:
             entries.append(entry)
         unknown = [key for key in spec if key not in used]
         if unknown:
-            raise ValueError(f"{self.where}: {what} names {unknown}; the outputs are {self.labels}.")
+            raise ValueError(
+                f"{self.where}: {what} names {unknown}; the outputs are {self.labels}.{self.hint(unknown)}"
+            )
         return entries
+
+    def hint(self, unknown) -> str:
+        """Return which names were meant, as far as they are near to some that there are."""
+        pairs = [(name, difflib.get_close_matches(str(name), self.labels, n=1)) for name in unknown]
+        meant = [f"{near[0]!r} in place of {name!r}" for name, near in pairs if near]
+        return f" Was it meant to be {', '.join(meant)}?" if meant else ""
 
     def targets(self, y, what="y", wanted=None):
         """Return the targets, or their weights, of each output; None where there is none.

@@ -85,7 +85,7 @@ class Sequential(Model):
         if not self._stack and not tensors:
             shape = layer.input_shape_argument or _known_input_shape(layer)
             if shape is not None:
-                first = InputLayer(batch_shape=tuple(shape), dtype=layer.dtype)
+                first = InputLayer(batch_shape=tuple(shape), dtype=_input_dtype(layer))
                 tensors = [first.output]
             elif isinstance(layer, Embedding):
                 tensors = [KerasTensor((None, None), "int32", "tokens")]
@@ -138,7 +138,7 @@ class Sequential(Model):
         if input_shape is None or not tree.is_shape(input_shape):
             # Inputs that nest have no one layer of their own; the layers are built as they are called.
             return
-        first = InputLayer(batch_shape=tuple(input_shape), dtype=self._stack[0].dtype)
+        first = InputLayer(batch_shape=tuple(input_shape), dtype=_input_dtype(self._stack[0]))
         tensors = [first.output]
         for layer in self._stack:
             tensors.append(layer(tensors[-1]))
@@ -164,7 +164,7 @@ class Sequential(Model):
 
     def _fit(self, x, mask):
         first = self._stack[0]
-        dtype = first.dtype if self._input is None else self._input.dtype
+        dtype = _input_dtype(first) if self._input is None else self._input.dtype
         # Floats hold only small integers exactly, and an Embedding wants integers.
         if x.data.dtype != dtype and not (x.data.dtype.kind in "iu" and isinstance(first, Embedding)):
             mask = get_keras_mask(x) if mask is None else mask
@@ -218,7 +218,7 @@ class Sequential(Model):
         config = {
             "name": self.name,
             "trainable": self.trainable,
-            "dtype": self.dtype,
+            "dtype": self._dtype_config(),
             "layers": [serialize_keras_object(layer) for layer in layers],
         }
         if self._input is not None:
@@ -252,3 +252,8 @@ def _known_input_shape(layer):
         return None
     shape = getattr(layer, "input_shape", None)
     return shape if tree.is_shape(shape) else None
+
+
+def _input_dtype(layer) -> str:
+    """Return the dtype of inputs for a first layer: token numbers, given as floats, are no float16."""
+    return layer.compute_dtype if layer.autocast else layer.variable_dtype

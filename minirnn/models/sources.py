@@ -1,11 +1,10 @@
 """Where batches come from: arrays, sequences of batches, or anything that can be iterated over.
 
 `source_of` looks at what `fit`, `evaluate` or `predict` was given and returns a source: an object that can be
-gone through, with the number of its batches where that is known. `Feed` cuts a source into epochs.
+gone through, with the number of its batches where that is known.
 """
 
 import math
-import warnings
 from collections.abc import Iterator
 from itertools import chain, islice
 from typing import Any
@@ -86,6 +85,15 @@ class Source:
         """Return the first batch, without an effect on the next pass."""
         raise NotImplementedError
 
+    def forget_first(self):
+        """Let the next pass begin anew, where `peek` has begun one."""
+
+    def from_batch(self, number) -> Iterator:
+        """Return what is left of a new pass after so many batches; what it draws is drawn at once."""
+        rest = iter(self)
+        next(islice(rest, number, number), None)
+        return rest
+
     def __iter__(self) -> Iterator:
         raise NotImplementedError
 
@@ -125,7 +133,11 @@ class ArraySource(Source):
         self.batch_size = batch_size or 32
         self.count = math.ceil(self.samples / self.batch_size)
         self.data = x
-        self.x, self.y, self.sample_weight = arrays["x"], arrays["y"], arrays["sample_weight"]
+        self.x, self.sample_weight = arrays["x"], arrays["sample_weight"]
+        # Targets on a GPU as Tensors, which remember what they were checked for.
+        self.y = tree.map_structure(
+            lambda a: a if a is None or isinstance(a, np.ndarray) else Tensor(a), arrays["y"]
+        )
         self._shuffle = shuffle
 
     def split(self, share, where) -> tuple[tuple, tuple]:
@@ -152,21 +164,32 @@ class ArraySource(Source):
         def take(array):
             if array is None:
                 return None
-            here = index if isinstance(index, slice) else backend.array_module(array).asarray(index)
-            return to_tensor(array[here])
+            data = array.data if isinstance(array, Tensor) else array
+            here = index if isinstance(index, slice) else backend.array_module(data).asarray(index)
+            part: Any = to_tensor(data[here])
+            if isinstance(array, Tensor):
+                part._labels_of = array._labels_of
+            return part
 
         return tree.map_structure(take, pack_x_y_sample_weight(self.x, self.y, self.sample_weight))
 
     def __iter__(self):
+        return self.from_batch(0)
+
+    def from_batch(self, number):
+        """See `Source`; batches before that are not cut."""
         order = None
         if self._shuffle:
             generator = np.random.default_rng(random.draw_seed(None))
             order = generator.permutation(self.count if self._shuffle == "batch" else self.samples)
-        for number in range(self.count):
-            if self._shuffle == "batch" and order is not None:
-                number = int(order[number])
-            part = slice(number * self.batch_size, (number + 1) * self.batch_size)
-            yield self._batch(part if order is None or self._shuffle == "batch" else order[part])
+        return (self._batch(self._indices(n, order)) for n in range(number, self.count))
+
+    def _indices(self, number, order):
+        """Return which samples are in a batch."""
+        if self._shuffle == "batch" and order is not None:
+            number, order = int(order[number]), None
+        part = slice(number * self.batch_size, (number + 1) * self.batch_size)
+        return part if order is None else order[part]
 
 
 def _each_array(value, name, where):
@@ -224,10 +247,17 @@ class SequenceSource(_BatchSource):
         return self._convert(self.data[0])
 
     def __iter__(self):
+        return self.from_batch(0)
+
+    def from_batch(self, number):
+        """See `Source`; batches before that are not loaded."""
         getattr(self.data, "on_epoch_begin", lambda: None)()
         order = range(self.count)
         if self._shuffle:
             order = np.random.default_rng(random.draw_seed(None)).permutation(self.count)
+        return self._pass(order[number:])
+
+    def _pass(self, order):
         for index in order:
             yield self._convert(self.data[int(index)])
         getattr(self.data, "on_epoch_end", lambda: None)()
@@ -253,6 +283,10 @@ class IterableSource(_BatchSource):
             )
         self._begun = chain(first, iterator)
         return self._convert(first[0])
+
+    def forget_first(self):
+        """Let the next pass begin anew."""
+        self._begun = None
 
     def __iter__(self):
         iterator, self._begun = self._begun, None
@@ -303,63 +337,3 @@ def _array_source(x, y, sample_weight, where, batch_size, steps, shuffle, class_
         leaves = [leaf for leaf in tree.flatten(x) if hasattr(leaf, "shape") and len(leaf.shape)]
         batch_size = max(1, math.ceil(leaves[0].shape[0] / steps)) if leaves else None
     return ArraySource(x, y, sample_weight, batch_size, shuffle, where)
-
-
-class Feed:
-    """The batches of a source, epoch by epoch.
-
-    Parameters
-    ----------
-    source : ArraySource, SequenceSource or IterableSource
-    steps : int, optional
-        Batches an epoch; the next epoch then goes on where this one ended. Default: all of the source.
-    group : int
-        How many batches are given at a time.
-
-    Attributes
-    ----------
-    steps : int or None
-        As given, or the number of batches of the source; None where it is not known yet.
-    exhausted : bool
-        Whether the data has ended for good.
-    """
-
-    def __init__(self, source, steps=None, group=1):
-        self.source, self._given, self._group = source, steps, group
-        self.steps = self._limit = steps or source.count
-        self.exhausted = False
-        self._pass = None
-        self._taken = 0
-
-    def restart(self):
-        """Let the next epoch begin with the first batch, where the source can be gone through again."""
-        if not self.source.one_shot:
-            self._pass = None
-
-    def epoch(self):
-        """Yield the number of the first and of the last batch of each group, and the batches."""
-        if self._pass is None or self._given is None:
-            self._pass, self._taken = iter(self.source), 0
-        count, limit = 0, self._limit
-        while limit is None or count < limit:
-            wanted = self._group if limit is None else min(self._group, limit - count)
-            batches = list(islice(self._pass, wanted))
-            if not batches:
-                break
-            yield count, count + len(batches) - 1, batches
-            count += len(batches)
-            self._taken += len(batches)
-        ended = limit is not None and count < limit
-        self.exhausted = self.source.one_shot and (ended or self._given is None)
-        if limit is None:
-            self.steps = count
-        if ended:
-            warnings.warn(
-                f"The data ended after {count} of {limit} batches. Let it yield steps * epochs batches, or "
-                "pass fewer steps.",
-                stacklevel=3,
-            )
-        if ended or self._taken == self.source.count:
-            # The end of a pass may have more to do than the last batch.
-            next(self._pass, None)
-            self._pass = None

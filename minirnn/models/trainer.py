@@ -1,17 +1,22 @@
 """`Trainer`: what training is (a step, a loss, metrics), without the loops around it."""
 
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
+import numpy as np
+
+from minirnn import config, ops, optimizers
 from minirnn import metrics as metrics_module
-from minirnn import ops, optimizers, tree
-from minirnn.autograd import Tensor, Variable, grad, no_grad
+from minirnn.autograd import Tensor, grad, no_grad
 from minirnn.backend import blas
-from minirnn.layers.context import signature_of
+from minirnn.layers.context import context, signature_of
 from minirnn.layers.layer import Layer
 from minirnn.models.compile_utils import CompileLoss, CompileMetrics
 from minirnn.models.data import positive_int, samples_of, unpack_x_y_sample_weight
+from minirnn.models.faults import SMALLER, explained
+from minirnn.models.nan_checks import watched
+from minirnn.models.rollback import all_or_nothing
 
 
 class _Compiled:
@@ -40,7 +45,6 @@ class _Held:
         self.trainable = model.trainable_weights
         self.regularized = [v for v in self.trainable if v.regularizer is not None]
         self.metrics = model._metrics_of_parts()
-        self.variables = model._changed_by_steps()
 
 
 class Trainer(Layer):
@@ -58,6 +62,9 @@ class Trainer(Layer):
     history: Any = None
     _compiled: _Compiled | None = None
     _held: _Held | None = None
+    # While `fit` runs: how far it is, and who is told of the gradients.
+    _run: Any = None
+    _gradients_hook: Any = None
 
     def compile(
         self,
@@ -87,7 +94,10 @@ class Trainer(Layer):
             output; any other flat list is for all of them.
         steps_per_execution : int
             How many batches run between two calls of the callbacks.
-        run_eagerly, jit_compile, auto_scale_loss
+        auto_scale_loss : bool
+            Whether to put the optimizer into a `LossScaleOptimizer` if the model's own dtype policy, the
+            global one of when it was made, is "mixed_float16".
+        run_eagerly, jit_compile
             Taken for Keras's sake; nothing is compiled here and every step runs eagerly.
 
         Raises
@@ -98,6 +108,9 @@ class Trainer(Layer):
         where = f"{self._where}: compile"
         names = getattr(self, "output_names", None)
         optimizer = optimizers.get(optimizer)
+        mixed = optimizer is not None and self.dtype_policy.name == "mixed_float16"
+        if mixed and auto_scale_loss and not isinstance(optimizer, optimizers.LossScaleOptimizer):
+            optimizer = optimizers.LossScaleOptimizer(optimizer, name="loss_scale_optimizer")
         compiled_loss = None if loss is None else CompileLoss(loss, loss_weights, names, self._where)
         compiled_metrics = None
         if metrics is not None or weighted_metrics is not None:
@@ -117,40 +130,32 @@ class Trainer(Layer):
 
     @contextmanager
     def _hold(self):
-        before, self._held = self._held, None
-        # What is not built will have weights that it has not now.
-        if all(layer.built for layer in self._flatten_layers()):
-            self._held = _Held(self)
+        before = self._held
         try:
+            self._held = None
+            # What is not built will have weights that it has not now.
+            if all(layer.built for layer in self._flatten_layers()):
+                self._held = _Held(self)
             with blas.by_size():
                 yield
         finally:
             self._held = before
 
-    def _changed_by_steps(self) -> list[Variable]:
-        """What a step may change: the weights, the states of layers and seeds, and those of the optimizer."""
-        # The states of a stateful layer are no variables of it, as in Keras.
-        carried = [
-            s for layer in self._flatten_layers() for s in tree.flatten(getattr(layer, "states", None))
-        ]
-        found = self.variables + [s for s in carried if isinstance(s, Variable)]
-        return found if self.optimizer is None else found + list(self.optimizer.variables)
+    def _attempt(self, step, batch, where, advice=SMALLER):
+        """Return what a step returns; if it breaks, everything is as before it, and the error says where."""
+        with explained(where, batch, advice):
+            return all_or_nothing(step, batch)
 
-    def _attempt(self, step, batch):
-        """Return what a step returns; if it fails, leave everything as it was before it."""
-        variables = self._changed_by_steps() if self._held is None else self._held.variables
-        # An assignment replaces the array of a Variable, so that the old ones are all that need be kept.
-        before = [v.data for v in variables]
-        try:
-            return step(batch)
-        except BaseException:
-            for variable, data in zip(variables, before):
-                variable.assign(Tensor(data))
-            raise
+    def _forget_batches(self, where):
+        """Reset the metrics, all of them or none."""
+        with explained(where):
+            all_or_nothing(self.reset_metrics)
 
-    def _logs_of(self, step, batch) -> dict:
+    def _logs_of(self, step, batch, where, advice=SMALLER) -> dict:
         """Return the logs of a step."""
-        logs = self._attempt(step, batch)
+        if config.nan_checks_enabled():
+            step = watched(step, self, where)
+        logs = self._attempt(step, batch, where, advice)
         if not isinstance(logs, dict):
             raise TypeError(
                 f"{self._where}: {getattr(step, '__name__', step)} must return a dict of logs, from names to "
@@ -235,9 +240,27 @@ class Trainer(Layer):
 
     def _compute_loss(self, x, y, y_pred, sample_weight, training) -> Tensor:
         # Methods written before Keras 3.3 do not take `training`.
-        if "training" in signature_of(type(self).compute_loss).names:
-            return self.compute_loss(x, y, y_pred, sample_weight, training=training)
-        return self.compute_loss(x, y, y_pred, sample_weight)
+        takes = "training" in signature_of(type(self).compute_loss).names
+        options = {"training": training} if takes else {}
+        loss = self.compute_loss(x, y, y_pred, sample_weight, **options)
+        if context.watch is not None:
+            context.watch.check_loss(loss, x, y, sample_weight)
+        return loss
+
+    def _gradients(self, loss, variables, optimizer) -> Any:
+        loss = optimizer.scale_loss(loss)
+        # One that scales the loss leaves out a step in which float16 overflows: nothing to warn of.
+        scaled = isinstance(optimizer, optimizers.LossScaleOptimizer)
+        with np.errstate(over="ignore", invalid="ignore") if scaled else nullcontext():
+            if context.watch is not None:
+                gradients = context.watch.gradients(loss, variables, optimizer)
+            else:
+                gradients = grad(loss, variables)
+        if self._gradients_hook is not None:
+            scale = float(optimizer.scale_loss(ops.ones(())))
+            unscaled = gradients if scale == 1 else [None if g is None else g / scale for g in gradients]
+            self._gradients_hook(unscaled, variables)
+        return gradients
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None) -> dict:
         """Update the compiled metrics by a batch, and return the value of every metric."""
@@ -273,9 +296,10 @@ class Trainer(Layer):
         loss = self._compute_loss(x, y, y_pred, sample_weight, training=True)
         variables = self.trainable_weights
         if variables:
-            if self.optimizer is None:
+            optimizer = self.optimizer
+            if optimizer is None:
                 raise ValueError(f"{self._where}: training needs an optimizer; pass optimizer= to compile.")
-            self.optimizer.apply(grad(self.optimizer.scale_loss(loss), variables), variables)
+            optimizer.apply(self._gradients(loss, variables, optimizer), variables)
         else:
             warnings.warn(f"{self._where} has no trainable weights; training changes nothing.", stacklevel=2)
         return self._report(loss, x, y, y_pred, sample_weight)

@@ -1,6 +1,7 @@
 """Operations under the names of ``keras.ops``, on Tensors, arrays and symbolic tensors.
 
-Not all of them are here: there are no convolutions, Fourier transforms, images or decompositions of matrices.
+Not all of them are here: there are no transposed or separable convolutions, Fourier transforms, images or
+decompositions of matrices.
 
 They take Tensors, Variables, arrays, numbers and nested lists, and return Tensors. They write into no
 argument, and no result shares memory with an array of the caller's. Where they differ from NumPy's
@@ -30,6 +31,8 @@ from minirnn.ops.creation import (
 from minirnn.ops.crossentropy import (
     binary_crossentropy, categorical_crossentropy, sparse_categorical_crossentropy,
 )
+from minirnn.ops.ctc import ctc_loss
+from minirnn.ops.ctc_decode import ctc_decode
 from minirnn.ops.elementwise import (
     abs, absolute, add, allclose, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, bitwise_and,
     bitwise_invert, bitwise_left_shift, bitwise_not, bitwise_or, bitwise_right_shift, bitwise_xor, cbrt,
@@ -65,6 +68,9 @@ from minirnn.ops.sorting import (
     argmax, argmin, argsort, bincount, digitize, in_top_k, median, nonzero, quantile, searchsorted, sort,
     top_k, unique,
 )
+from minirnn.ops.windows import (
+    average_pool, conv, max_pool,
+)
 
 __all__ = [
     "cond", "fori_loop", "map", "scan", "switch", "vectorized_map", "while_loop",
@@ -73,7 +79,8 @@ __all__ = [
     "slice_update", "stop_gradient",
     "arange", "empty", "empty_like", "eye", "full", "full_like", "identity", "linspace", "meshgrid", "ones",
     "ones_like", "tri", "zeros", "zeros_like",
-    "binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy",
+    "binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy", "ctc_decode",
+    "ctc_loss",
     "abs", "absolute", "add", "allclose", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
     "arctanh", "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_not", "bitwise_or",
     "bitwise_right_shift", "bitwise_xor", "cbrt", "ceil", "clip", "cos", "cosh", "divide", "divide_no_nan",
@@ -98,4 +105,5 @@ __all__ = [
     "transpose", "unstack", "vstack",
     "argmax", "argmin", "argsort", "bincount", "digitize", "in_top_k", "median", "nonzero", "quantile",
     "searchsorted", "sort", "top_k", "unique",
+    "average_pool", "conv", "max_pool",
 ]

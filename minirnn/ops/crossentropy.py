@@ -112,7 +112,7 @@ def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1) 
         If the shapes do not match, or a target is not from 0 to classes − 1.
     """
     name = "sparse_categorical_crossentropy"
-    dtype, output = convert_float(output).dtype, wide_float(output)
+    output = convert_float(output)
     target = convert(target).data.astype("int64")
     axis = one_axis(name, axis, output.ndim)
     expected = output.shape[:axis] + output.shape[axis + 1 :]
@@ -129,7 +129,12 @@ def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1) 
             f"{name}: targets must be from 0 to {classes - 1}, the output having {classes} classes; "
             f"got {int(target.min())} to {int(target.max())}."
         )
-    log_p = _log_probability(output, from_logits, axis)
-    index = target.reshape(target.shape[:axis] + (1,) + target.shape[axis:])
+    return minus_log_probability(target, output, from_logits, axis)
+
+
+def minus_log_probability(labels, output: Tensor, from_logits, axis) -> Tensor:
+    """Return what `sparse_categorical_crossentropy` does, of raw labels known to be from 0 to classes − 1."""
+    log_p = _log_probability(wide_float(output), from_logits, axis)
+    index = labels.astype("int64", copy=False).reshape(labels.shape[:axis] + (1,) + labels.shape[axis:])
     chosen = P.take_along_axis(log_p, indices=index, axis=axis)
-    return convert(-P.reshape(chosen, shape=expected), dtype)
+    return convert(-P.reshape(chosen, shape=labels.shape), output.dtype)

@@ -7,6 +7,7 @@ written by a user can be called on an `Input` without a shape method.
 
 import functools
 import itertools
+import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -16,10 +17,31 @@ from minirnn import backend, config, tree
 from minirnn.autograd import Tensor, inferring, no_grad
 from minirnn.autograd.tensor import OPERATORS, Operators, SymbolicArgumentError
 
-# Sizes for an unknown batch axis, and for any other unknown axis: large enough for windows along time, and
-# with many divisors for reshape.
+# Sizes for an unknown batch axis, and for any other unknown axis: with many divisors for reshape, and larger
+# where windows along the axis say that they need it.
 _BATCH_SIZES = (2, 3)
-_OTHER_SIZES = (12, 24)
+_OTHER_SIZES = ((12, 24), (240, 480), (4800, 9600))
+
+
+class _Run(threading.local):
+    too_short = False
+
+
+_run = _Run()
+
+
+def note_windows(sizes, spans, strides=()) -> None:
+    """Say, while shapes are inferred, that an axis may be too short to show what windows make of it.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Of the axes.
+    spans, strides : sequence of int
+        How many steps of each axis a window spans, and lies behind the one before.
+    """
+    if any(n < m for n, m in zip(sizes, spans)) or any(n < m for n, m in zip(sizes, strides)):
+        _run.too_short = True
 
 
 class KerasTensor(Operators):
@@ -102,10 +124,8 @@ def symbolic_leaves(structure) -> list[KerasTensor]:
     return [leaf for leaf in tree.flatten(structure) if isinstance(leaf, KerasTensor)]
 
 
-def _sized(shape, run):
-    return tuple(
-        (_OTHER_SIZES if axis else _BATCH_SIZES)[run] if n is None else n for axis, n in enumerate(shape)
-    )
+def _sized(shape, run, others):
+    return tuple((others if axis else _BATCH_SIZES)[run] if n is None else n for axis, n in enumerate(shape))
 
 
 def infer(function, args=(), kwargs=None):
@@ -119,12 +139,13 @@ def infer(function, args=(), kwargs=None):
         May hold KerasTensors, nested in any way.
     """
     kwargs = kwargs or {}
-    unknown = any(None in t.shape for t in symbolic_leaves((args, kwargs)))
+    shapes = [t.shape for t in symbolic_leaves((args, kwargs))]
+    unknown = any(None in shape for shape in shapes)
 
-    def run(number):
+    def run(number, others):
         def zeros(leaf):
             if isinstance(leaf, KerasTensor):
-                return Tensor(backend.current().xp.zeros(_sized(leaf.shape, number), leaf.dtype))
+                return Tensor(backend.current().xp.zeros(_sized(leaf.shape, number, others), leaf.dtype))
             return leaf
 
         real_args, real_kwargs = tree.map_structure(zeros, (args, kwargs))
@@ -132,8 +153,12 @@ def infer(function, args=(), kwargs=None):
         with no_grad(), inferring(), np.errstate(all="ignore"):
             return function(*real_args, **real_kwargs)
 
-    first = run(0)
-    second = run(1) if unknown else first
+    def both(others):
+        first = run(0, others)
+        return first, run(1, others) if unknown else first
+
+    attempts = _OTHER_SIZES if any(None in shape[1:] for shape in shapes) else _OTHER_SIZES[:1]
+    first, second = _with_room_for_windows(both, attempts)
 
     def merge(a, b):
         if not (isinstance(a, Tensor) or backend.is_array(a)):
@@ -141,6 +166,25 @@ def infer(function, args=(), kwargs=None):
         return KerasTensor([m if m == n else None for m, n in zip(a.shape, b.shape, strict=True)], a.dtype)
 
     return tree.map_structure(merge, first, second)
+
+
+def _with_room_for_windows(run, attempts):
+    """Return what `run` gives of the first sizes that are large enough for the windows in it."""
+    before = _run.too_short
+    try:
+        for others in attempts:
+            _run.too_short = False
+            try:
+                results = run(others)
+            except ValueError:
+                if _run.too_short and others != attempts[-1]:
+                    continue
+                raise
+            if not _run.too_short:
+                break
+        return results
+    finally:
+        _run.too_short = before
 
 
 def symbolic_call(function, args, kwargs, name=None) -> Any:

@@ -1,18 +1,53 @@
 """Optimizers under the names of ``keras.optimizers``: `optimizer.py` is what they share."""
 
 from minirnn.optimizers import schedules
+from minirnn.optimizers.adadelta import Adadelta
+from minirnn.optimizers.adagrad import Adagrad
 from minirnn.optimizers.adam import Adam
+from minirnn.optimizers.adamax import Adamax
+from minirnn.optimizers.adamw import AdamW
+from minirnn.optimizers.lion import Lion
+from minirnn.optimizers.loss_scale_optimizer import LossScaleOptimizer
+from minirnn.optimizers.nadam import Nadam
 from minirnn.optimizers.optimizer import Optimizer
 from minirnn.optimizers.rmsprop import RMSprop
 from minirnn.optimizers.sgd import SGD
 from minirnn.utils import registry
 
-__all__ = ["Optimizer", "SGD", "RMSprop", "Adam", "schedules", "get", "serialize", "deserialize"]
+__all__ = [
+    "Optimizer",
+    "SGD",
+    "RMSprop",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Nadam",
+    "Adagrad",
+    "Adadelta",
+    "Lion",
+    "LossScaleOptimizer",
+    "schedules",
+    "get",
+    "serialize",
+    "deserialize",
+]
 
 _table = registry.Table(
     "optimizer",
     "keras.optimizers",
-    (Optimizer, SGD, RMSprop, Adam),
+    (
+        Optimizer,
+        SGD,
+        RMSprop,
+        Adam,
+        AdamW,
+        Adamax,
+        Nadam,
+        Adagrad,
+        Adadelta,
+        Lion,
+        LossScaleOptimizer,
+    ),
     base=Optimizer,
     snake_case=False,
     ignore_case=True,

@@ -4,6 +4,7 @@ import math
 
 from minirnn import backend
 from minirnn.autograd import Tensor
+from minirnn.optimizers.arguments import check_number
 from minirnn.optimizers.optimizer import Optimizer
 
 
@@ -19,14 +20,23 @@ class Adam(Optimizer):
     ----------
     learning_rate : float, LearningRateSchedule or callable
     beta_1, beta_2 : float
+        In [0, 1).
     epsilon : float
+        0 or more.
     amsgrad : bool
         Divide by the root of the largest v so far (Reddi et al. 2018).
     **kwargs
         See `Optimizer`.
+
+    Raises
+    ------
+    ValueError
+        If an argument is none of these.
     """
 
     def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, amsgrad=False, **kwargs):
+        check_number(type(self).__name__, "in [0, 1)", beta_1=beta_1, beta_2=beta_2)
+        check_number(type(self).__name__, "0 or more", epsilon=epsilon)
         super().__init__(learning_rate, **kwargs)
         self.beta_1, self.beta_2, self.epsilon, self.amsgrad = beta_1, beta_2, epsilon, amsgrad
 

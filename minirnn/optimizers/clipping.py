@@ -9,6 +9,8 @@ from minirnn.autograd import Tensor
 def _norm(grads):
     """Return the norm of all gradients together, float64, on their device."""
     flat = [gradient.data.reshape(-1) for gradient in grads]
+    # The squares of ordinary numbers pass the largest float16.
+    flat = [g.astype("float32") if g.dtype.itemsize < 4 else g for g in flat]
     return backend.array_module(flat[0]).sqrt(sum(g.dot(g).astype("float64") for g in flat))
 
 

@@ -8,24 +8,14 @@ import re
 import warnings
 from typing import Any
 
-import numpy as np
-
 from minirnn import backend, config, initializers
 from minirnn.autograd import Tensor, Variable, convert, no_grad
+from minirnn.optimizers.arguments import check_count, check_known, check_number, check_optional, rate_of
 from minirnn.optimizers.clipping import clip
 from minirnn.optimizers.schedules import LearningRateSchedule
 from minirnn.optimizers.state import OptimizerState
 from minirnn.utils import registry
 from minirnn.utils.naming import auto_name
-
-
-def _rate(value, where) -> float:
-    """Return a learning rate as a float, or raise ValueError."""
-    if isinstance(value, bool | str) or not isinstance(value, int | float | np.number | np.ndarray | Tensor):
-        raise ValueError(
-            f"{where}: learning_rate must be a number, a LearningRateSchedule or a callable; got {value!r}."
-        )
-    return float(value)
 
 
 class Optimizer(OptimizerState):
@@ -84,30 +74,23 @@ class Optimizer(OptimizerState):
         **kwargs,
     ):
         where = type(self).__name__
-        if kwargs:
-            raise ValueError(f"{where}: unknown argument(s) {', '.join(kwargs)}.")
-        limits = [limit for limit in (clipnorm, clipvalue, global_clipnorm) if limit is not None]
-        if len(limits) > 1 or not all(limit > 0 for limit in limits):
+        check_known(type(self), kwargs, Optimizer)
+        limits = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
+        check_optional(where, "above 0", **limits, loss_scale_factor=loss_scale_factor)
+        check_optional(where, "0 or more", weight_decay=weight_decay)
+        if sum(limit is not None for limit in limits.values()) > 1:
             raise ValueError(
-                f"{where}: at most one of clipnorm, clipvalue and global_clipnorm can be set, above 0; got "
-                f"clipnorm={clipnorm}, clipvalue={clipvalue}, global_clipnorm={global_clipnorm}."
+                f"{where}: at most one of clipnorm, clipvalue and global_clipnorm can be set; got "
+                f"{', '.join(f'{name}={limit}' for name, limit in limits.items())}."
             )
-        if gradient_accumulation_steps and gradient_accumulation_steps < 2:
-            raise ValueError(
-                f"{where}: gradient_accumulation_steps must be 2 or more; got {gradient_accumulation_steps}."
-            )
-        if use_ema and not 0 <= ema_momentum <= 1:
-            raise ValueError(f"{where}: ema_momentum must be in [0, 1]; got {ema_momentum}.")
-        if (
-            use_ema
-            and ema_overwrite_frequency
-            and not (isinstance(ema_overwrite_frequency, int) and ema_overwrite_frequency > 0)
-        ):
-            raise ValueError(
-                f"{where}: ema_overwrite_frequency must be an int above 0; got {ema_overwrite_frequency!r}."
-            )
+        if gradient_accumulation_steps:
+            check_count(where, 2, gradient_accumulation_steps=gradient_accumulation_steps)
+        if use_ema:
+            check_number(where, "in [0, 1]", ema_momentum=ema_momentum)
+            if ema_overwrite_frequency:
+                check_count(where, 1, ema_overwrite_frequency=ema_overwrite_frequency)
         if not callable(learning_rate):
-            learning_rate = _rate(learning_rate, where)
+            learning_rate = rate_of(learning_rate, where)
         super().__init__()
         self.name = name or auto_name(where)
         self.weight_decay = weight_decay
@@ -136,6 +119,9 @@ class Optimizer(OptimizerState):
         # In a copy the same weights are other objects.
         self.__dict__.update(state)
         self._indices = {id(v): i for i, v in enumerate(self._trainable_variables)}
+        for variable in (self._iterations, self._learning_rate):
+            if isinstance(variable, Variable):  # loaded from a file, on the current device
+                variable.data = backend.to_numpy(variable.data)
 
     @property
     def iterations(self):
@@ -159,11 +145,11 @@ class Optimizer(OptimizerState):
             self._variables = [v for v in self._variables if v is not variable]
         elif variable is None:
             raise TypeError(
-                f"{type(self).__name__} {self.name!r}: its learning rate is a schedule or a callable and "
+                f"{self._where}: its learning rate is a schedule or a callable and "
                 "cannot be set to a number; make the optimizer with a number to set it later."
             )
         else:
-            variable.assign(_rate(value, type(self).__name__))
+            variable.assign(rate_of(value, self._where))
 
     def build(self, variables) -> None:
         """Make the state for these weights; subclasses add their own."""
@@ -177,7 +163,25 @@ class Optimizer(OptimizerState):
         self.built = True
 
     def _get_variable_index(self, variable) -> int:
-        return self._indices[id(variable)]
+        index = self._indices.get(id(variable))
+        if index is None:
+            raise ValueError(
+                f"{self._where}: variable {variable.path!r} is not one of those that it was built with; make "
+                "another optimizer for other variables."
+            )
+        return index
+
+    def assign(self, variable, value) -> None:
+        """Set a Variable; for rules written as in Keras, where ``variable.assign`` does the same."""
+        variable.assign(value)
+
+    def assign_add(self, variable, value) -> None:
+        """Add to a Variable."""
+        variable.assign_add(value)
+
+    def assign_sub(self, variable, value) -> None:
+        """Subtract from a Variable."""
+        variable.assign_sub(value)
 
     def update_step(self, gradient, variable, learning_rate) -> None:
         """Update one weight.
@@ -192,10 +196,10 @@ class Optimizer(OptimizerState):
         raise NotImplementedError(f"{type(self).__name__} must define update_step().")
 
     def apply_gradients(self, grads_and_vars):
-        """Update weights from pairs of a gradient and a Variable; returns `iterations`. See `apply`."""
+        """Update weights from pairs of a gradient and a Variable; returns the number of calls so far."""
         grads, variables = zip(*grads_and_vars, strict=True)
         self.apply(grads, variables)
-        return self.iterations
+        return self._iterations
 
     def apply(self, grads, trainable_variables=None) -> None:
         """Update weights by their gradients.
@@ -213,39 +217,42 @@ class Optimizer(OptimizerState):
             If there is no gradient at all, one has another shape than its weight, or a weight is not among
             those that the optimizer was built with. Nothing is changed then.
         """
-        grads = list(grads)
-        if not grads:
-            return
-        where = f"{type(self).__name__} {self.name!r}"
-        if trainable_variables is None:
-            if not self.built:
-                raise ValueError(
-                    f"{where}: call build(variables) first, or give the variables with the gradients."
-                )
-            variables = self._trainable_variables
-        else:
-            variables = list(trainable_variables)
-        if len(grads) != len(variables):
-            raise ValueError(f"{where}: {len(variables)} variables need as many gradients; got {len(grads)}.")
         with no_grad():
-            pairs = self._checked(grads, variables, where)
-            if not self.built:
-                self.build(variables)
+            pairs = self._pairs(grads, trainable_variables)
+            if not pairs:
+                return
             self._step([g for g, _ in pairs], [v for _, v in pairs])
             for _, variable in pairs:
                 if variable.constraint is not None:
                     variable.assign(variable.constraint(variable))
             self._iterations.assign_add(1)
 
+    def _pairs(self, grads, variables) -> list[tuple[Tensor, Variable]]:
+        """Return the gradients with their weights, all checked, and build what is not built yet."""
+        grads, where = list(grads), self._where
+        if not grads:
+            return []
+        if variables is not None:
+            variables = list(variables)
+        elif self.built:
+            variables = self._trainable_variables
+        else:
+            raise ValueError(
+                f"{where}: call build(variables) first, or give the variables with the gradients."
+            )
+        if len(grads) != len(variables):
+            raise ValueError(f"{where}: {len(variables)} variables need as many gradients; got {len(grads)}.")
+        pairs = self._checked(grads, variables, where)
+        if not self.built:
+            self.build(variables)
+        return pairs
+
     def _checked(self, grads, variables, where) -> list[tuple[Tensor, Variable]]:
         """Return the pairs that have a gradient, after all that can be wrong with them has been looked at."""
         pairs, missing = [], []
         for gradient, variable in zip(grads, variables):
-            if self.built and id(variable) not in self._indices:
-                raise ValueError(
-                    f"{where}: variable {variable.path!r} is not one of those that it was built with; make "
-                    "another optimizer for other variables."
-                )
+            if self.built:
+                self._get_variable_index(variable)
             if gradient is None:
                 missing.append(variable.path)
                 continue
@@ -284,7 +291,7 @@ class Optimizer(OptimizerState):
                 steps = self.gradient_accumulation_steps
                 self._update([Tensor((g.data + s.data) / steps) for g, s in zip(grads, slots)], variables)
                 for slot in self._accumulators:
-                    slot.assign(Tensor(slot.data * 0))
+                    slot.assign(Tensor(backend.array_module(slot.data).zeros_like(slot.data)))
         if self.use_ema:
             self._update_averages()
 
@@ -309,8 +316,9 @@ class Optimizer(OptimizerState):
     def finalize_variable_values(self, var_list) -> None:
         """Set the weights to their moving averages, if `use_ema`."""
         if self.use_ema:
-            for variable in var_list:
-                variable.assign(self._averages[self._indices[id(variable)]])
+            averages = [self._averages[self._get_variable_index(variable)] for variable in var_list]
+            for variable, average in zip(var_list, averages):
+                variable.assign(average)
 
     def exclude_from_weight_decay(self, var_list=None, var_names=None) -> None:
         """Let some weights not decay; to be called before `build`.
@@ -322,8 +330,11 @@ class Optimizer(OptimizerState):
             Regular expressions: a weight is excluded if one is found in its name.
         """
         if self.built:
+            raise ValueError(f"{self._where}: exclude_from_weight_decay must be called before build.")
+        if isinstance(var_names, str):
             raise ValueError(
-                f"{type(self).__name__} {self.name!r}: exclude_from_weight_decay must be called before build."
+                f"{self._where}: var_names must be a list of regular expressions; got {var_names!r}. Write "
+                f"[{var_names!r}]."
             )
         pattern = re.compile("|".join(sorted(set(var_names)))) if var_names else None
         self._no_decay = (list(var_list or ()), pattern)

@@ -2,6 +2,7 @@
 
 from minirnn import backend
 from minirnn.autograd import Tensor, Variable
+from minirnn.optimizers.arguments import check_number
 from minirnn.optimizers.optimizer import Optimizer
 
 
@@ -17,15 +18,24 @@ class RMSprop(Optimizer):
     Parameters
     ----------
     learning_rate : float, LearningRateSchedule or callable
-    rho : float
-    momentum : float
+    rho, momentum : float
+        In [0, 1].
     epsilon : float
+        0 or more.
     centered : bool
+        Divide by the standard deviation of the gradient instead.
     **kwargs
         See `Optimizer`.
+
+    Raises
+    ------
+    ValueError
+        If an argument is none of these.
     """
 
     def __init__(self, learning_rate=0.001, rho=0.9, momentum=0.0, epsilon=1e-7, centered=False, **kwargs):
+        check_number(type(self).__name__, "in [0, 1]", rho=rho, momentum=momentum)
+        check_number(type(self).__name__, "0 or more", epsilon=epsilon)
         super().__init__(learning_rate, **kwargs)
         self.rho, self.momentum, self.epsilon, self.centered = rho, momentum, epsilon, centered
         self._momentums: list[Variable] = []

@@ -2,6 +2,7 @@
 
 from minirnn import backend
 from minirnn.autograd import Tensor, Variable
+from minirnn.optimizers.arguments import check_number
 from minirnn.optimizers.optimizer import Optimizer
 
 
@@ -20,11 +21,15 @@ class SGD(Optimizer):
     nesterov : bool
     **kwargs
         See `Optimizer`.
+
+    Raises
+    ------
+    ValueError
+        If an argument is none of these.
     """
 
     def __init__(self, learning_rate=0.01, momentum=0.0, nesterov=False, **kwargs):
-        if not isinstance(momentum, int | float) or not 0 <= momentum <= 1:
-            raise ValueError(f"{type(self).__name__}: momentum must be a number in [0, 1]; got {momentum!r}.")
+        check_number(type(self).__name__, "in [0, 1]", momentum=momentum)
         super().__init__(learning_rate, **kwargs)
         self.momentum, self.nesterov = float(momentum), nesterov
         self._momentums: list[Variable] = []

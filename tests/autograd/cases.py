@@ -14,6 +14,8 @@ import numpy as np
 from hypothesis import assume
 from hypothesis import strategies as st
 
+from minirnn import backend
+from minirnn.autograd import convert
 from minirnn.autograd import primitives as P
 
 
@@ -290,7 +292,7 @@ def where(draw):
         hnp.mutually_broadcastable_shapes(num_shapes=3, max_dims=3, min_side=0, max_side=3)
     ).input_shapes
     condition = np.random.default_rng(draw(st.integers(0, 99))).random(c) < 0.5
-    return values(draw, a, b), lambda x, y: P.where(condition, x, y)
+    return values(draw, a, b), lambda x, y: P.where(convert(condition), x, y)
 
 
 def index_of(draw, shape):
@@ -311,18 +313,24 @@ def index_of(draw, shape):
     return (..., arrays[0] % shape[-1]) if kind == "mixed" else arrays
 
 
+def here(index):
+    """Return an index with its arrays on the device, as primitives are given it."""
+    move = lambda part: backend.asarray(part) if isinstance(part, np.ndarray) else part
+    return tuple(move(part) for part in index) if isinstance(index, tuple) else move(index)
+
+
 @case("getitem", holomorphic=True)
 def getitem(draw):
     shape = draw(shapes())
     index = index_of(draw, shape)
-    return values(draw, shape), lambda x: P.getitem(x, index=index)
+    return values(draw, shape), lambda x: P.getitem(x, index=here(index))
 
 
 @case("scatter", holomorphic=True)
 def scatter(draw):
     shape = draw(shapes())
     index = index_of(draw, shape)
-    return values(draw, np.zeros(shape)[index].shape), lambda v: P.scatter(v, index=index, shape=shape)
+    return values(draw, np.zeros(shape)[index].shape), lambda v: P.scatter(v, index=here(index), shape=shape)
 
 
 @case("slice_update", holomorphic=True)
@@ -346,7 +354,7 @@ def take_along_axis(draw):
     shape = draw(shapes(min_dims=1))
     axis = draw(st.integers(-len(shape), len(shape) - 1))
     indices = indices_along(draw, shape, axis)
-    return values(draw, shape), lambda x: P.take_along_axis(x, indices=indices, axis=axis)
+    return values(draw, shape), lambda x: P.take_along_axis(x, indices=here(indices), axis=axis)
 
 
 @case("scatter_along_axis", holomorphic=True)
@@ -355,5 +363,28 @@ def scatter_along_axis(draw):
     axis = draw(st.integers(-len(shape), len(shape) - 1))
     indices = indices_along(draw, shape, axis)
     return values(draw, indices.shape), lambda v: P.scatter_along_axis(
-        v, indices=indices, axis=axis, shape=shape
+        v, indices=here(indices), axis=axis, shape=shape
     )
+
+
+def windows_of(draw):
+    """Return the shape of an array, and windows that fit into it."""
+    n = draw(st.integers(1, 2))
+    size, strides, dilation = (tuple(draw(st.integers(1, 3)) for _ in range(n)) for _ in range(3))
+    steps = [(k - 1) * d + 1 + draw(st.integers(0, 3)) for k, d in zip(size, dilation)]
+    shape = (draw(st.integers(0, 2)), *steps, draw(st.integers(0, 2)))
+    return shape, {"size": size, "strides": strides, "dilation": dilation}
+
+
+@case("windows", holomorphic=True)
+def windows(draw):
+    shape, options = windows_of(draw)
+    return values(draw, shape), lambda x: P.windows(x, **options)
+
+
+@case("overlap_add", holomorphic=True)
+def overlap_add(draw):
+    shape, options = windows_of(draw)
+    full = P.windows(np.zeros(shape), **options).shape
+    del options["size"]
+    return values(draw, full), lambda v: P.overlap_add(v, shape=shape, **options)

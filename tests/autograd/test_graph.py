@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from minirnn.autograd import (
-    Tensor,
     Variable,
+    convert,
     enable_grad,
     grad,
     inferring_shapes,
@@ -145,7 +145,7 @@ def test_gradients_by_values_on_the_way_and_none_where_nothing_depends():
     x, other = Variable(2.0), Variable(1.0)
     middle = x * x
     y = middle * middle
-    gradients = grad(y, [middle, x, other, Tensor(np.zeros(2))])
+    gradients = grad(y, [middle, x, other, convert(np.zeros(2))])
     assert [None if g is None else g.item() for g in gradients] == [8.0, 32.0, None, None]
 
 
@@ -156,7 +156,7 @@ def test_one_output_of_several_that_is_not_used_does_no_harm():
 
 
 def test_nothing_is_recorded_without_a_trainable_input_or_inside_no_grad():
-    constant, fixed, x = Tensor(np.ones(2)), Variable(1.0, trainable=False), Variable(1.0)
+    constant, fixed, x = convert(np.ones(2)), Variable(1.0, trainable=False), Variable(1.0)
     assert (constant * fixed).node is None
     with no_grad():
         assert (x * x).node is None
@@ -242,7 +242,7 @@ def test_the_gradient_by_a_variable_that_is_not_trainable_is_its_gradient():
         (lambda: grad(lambda x: x * x)(3), TypeError, "floats; got dtype int32"),
         (lambda: grad(lambda x: x * x)(np.ones(3)), ValueError, r"scalar; got a Tensor of shape \(3,\)"),
         (lambda: Variable(np.ones(3)).sum(axis=()).backward(), ValueError, r"shape \(3,\) needs a cotangent"),
-        (lambda: Tensor(np.ones(())).backward(), ValueError, "depends on nothing"),
+        (lambda: convert(np.ones(())).backward(), ValueError, "depends on nothing"),
         (lambda: (Variable(np.ones(3)) * 2.0).backward(np.ones(2)), ValueError, r"\(3,\); got \(2,\)"),
         (lambda: grad(np.ones(()), []), TypeError, "a Tensor; got ndarray"),
     ],
@@ -271,7 +271,7 @@ def test_a_kernel_gives_its_own_gradient_and_names_itself_at_second_order():
         return first * y, first * x if needs[1] else None
 
     kernel = KernelPrimitive("twofold", forward, backward)
-    x, y = Variable(np.array([2.0, 3.0])), Tensor(np.array([5.0, 7.0]))
+    x, y = Variable(np.array([2.0, 3.0])), convert(np.array([5.0, 7.0]))
     product, _ = kernel(x, y)
     np.testing.assert_array_equal(grad(product.sum(), x).numpy(), [5.0, 7.0])
     with no_grad():

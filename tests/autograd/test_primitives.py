@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minirnn.autograd import Tensor, grad, no_grad
+from minirnn import backend
+from minirnn.autograd import convert, grad, no_grad
 from minirnn.autograd import primitives as P
 from minirnn.autograd.primitive import PRIMITIVES, RULES, VARIADIC_RULES
 from tests.autograd.cases import CASES
@@ -14,8 +15,8 @@ ids = [case.name for case in CASES]
 
 
 def outputs(function, arrays):
-    result = function(*(Tensor(a) for a in arrays))
-    return [y.data for y in result] if isinstance(result, tuple) else [result.data]
+    result = function(*(convert(a) for a in arrays))
+    return [y.numpy() for y in (result if isinstance(result, tuple) else (result,))]
 
 
 def projection(function, weights):
@@ -24,9 +25,9 @@ def projection(function, weights):
     def scalar(*tensors):
         result = function(*tensors)
         results = result if isinstance(result, tuple) else (result,)
-        total = Tensor(np.zeros(()))
+        total = convert(np.zeros(()))
         for y, w in zip(results, weights, strict=True):
-            total = total + (y * Tensor(w)).sum()
+            total = total + (y * convert(w)).sum()
         return total
 
     return scalar
@@ -38,14 +39,14 @@ def along(scalar, arrays, directions, step):
     def at(t):
         with no_grad():
             return float(
-                scalar(*(Tensor(np.asarray(a + t * d)) for a, d in zip(arrays, directions, strict=True)))
+                scalar(*(convert(np.asarray(a + t * d)) for a, d in zip(arrays, directions, strict=True)))
             )
 
     return (at(step) - at(-step)) / (2 * step)
 
 
 def dot(tensors, directions):
-    return sum(float((t.data * d).sum()) for t, d in zip(tensors, directions, strict=True))
+    return sum(float((t.numpy() * d).sum()) for t, d in zip(tensors, directions, strict=True))
 
 
 def close(a, b, scale):
@@ -67,9 +68,10 @@ def test_the_gradient_of_a_primitive_and_the_gradient_of_that_are_its_difference
     for g, a in zip(first, arrays, strict=True):
         assert g.shape == a.shape and g.dtype == a.dtype
     expected = along(scalar, arrays, directions, 1e-6)
-    close(dot(first, directions), expected, sum(float(np.abs(g.data).sum()) for g in first))
+    close(dot(first, directions), expected, sum(float(np.abs(g.numpy()).sum()) for g in first))
 
-    if case.holomorphic:
+    # CuPy scatters real numbers alone.
+    if case.holomorphic and (backend.on_host() or not case.name.startswith("scatter")):
         step = 1e-200
         moved = [np.asarray(a + 1j * step * d) for a, d in zip(arrays, directions, strict=True)]
         exact = sum(
@@ -81,14 +83,14 @@ def test_the_gradient_of_a_primitive_and_the_gradient_of_that_are_its_difference
 
     def slope(*tensors):
         gradients = gradient(*tensors)
-        total = Tensor(np.zeros(()))
+        total = convert(np.zeros(()))
         for g, w in zip(gradients, ways, strict=True):
-            total = total + (g * Tensor(w)).sum()
+            total = total + (g * convert(w)).sum()
         return total
 
     second = grad(slope, argnums=numbers)(*arrays)
     expected = along(lambda *ts: dot_tensor(gradient, ts, ways), arrays, directions, 1e-6)
-    close(dot(second, directions), expected, sum(float(np.abs(g.data).sum()) for g in second))
+    close(dot(second, directions), expected, sum(float(np.abs(g.numpy()).sum()) for g in second))
 
 
 def dot_tensor(gradient, tensors, ways):
@@ -98,7 +100,7 @@ def dot_tensor(gradient, tensors, ways):
 
 def test_a_primitive_has_a_rule_or_gives_no_floats():
     without = set(PRIMITIVES) - set(RULES) - set(VARIADIC_RULES)
-    x, y, i = Tensor(np.array([[1.5, -0.5]])), Tensor(np.array([[0.5, 2.5]])), Tensor(np.array([[1, 2]]))
+    x, y, i = convert(np.array([[1.5, -0.5]])), convert(np.array([[0.5, 2.5]])), convert(np.array([[1, 2]]))
     for name in sorted(without):
         primitive = PRIMITIVES[name]
         for args in ((x,), (x, y), (i,), (i, i)):
@@ -113,8 +115,12 @@ def test_a_primitive_has_a_rule_or_gives_no_floats():
     assert not (set(RULES) | set(VARIADIC_RULES)) - set(PRIMITIVES)
 
 
+# Defined beside its op, once `minirnn.ops.ctc` is imported, and tested in tests/ops/test_ctc.py.
+BESIDE_ITS_OP = {"ctc_loss"}
+
+
 def test_a_primitive_with_a_rule_has_a_case_here():
-    assert set(RULES) | set(VARIADIC_RULES) == {case.name for case in CASES}
+    assert (set(RULES) | set(VARIADIC_RULES)) - BESIDE_ITS_OP == {case.name for case in CASES}
 
 
 def test_a_primitive_without_a_rule_says_its_name_when_a_gradient_is_asked_of_it():
@@ -129,5 +135,5 @@ def test_a_primitive_without_a_rule_says_its_name_when_a_gradient_is_asked_of_it
 
 
 def test_the_names_of_primitives_are_those_of_the_module():
-    for name, primitive in PRIMITIVES.items():
-        assert P.__dict__[name] is primitive
+    for name in set(PRIMITIVES) - BESIDE_ITS_OP:
+        assert P.__dict__[name] is PRIMITIVES[name]

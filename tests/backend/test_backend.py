@@ -1,6 +1,7 @@
 """Laws of the switch, and of what the reference backend does by itself."""
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -15,10 +16,19 @@ from minirnn.backend.numpy_backend import NumpyBackend
 
 @pytest.fixture(autouse=True)
 def backend_as_it_was():
+    before = backend.current().name
     yield
-    backend.set_backend("auto")
+    backend.set_backend(before)
 
 
+@pytest.fixture
+def without_a_gpu(monkeypatch):
+    """Let there be no CuPy, whatever the machine has and the tests run on."""
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    monkeypatch.delitem(backend._BACKENDS, "cupy", raising=False)
+
+
+@pytest.mark.usefixtures("without_a_gpu")
 @pytest.mark.parametrize("name", ["auto", "numpy"])
 def test_without_a_gpu_every_choice_is_numpy(name):
     backend.set_backend(name)
@@ -39,6 +49,7 @@ def test_the_host_has_all_the_names_that_the_guide_and_keras_give_it(name):
         assert isinstance(minirnn.ops.ones(2).data, np.ndarray)
 
 
+@pytest.mark.usefixtures("without_a_gpu")
 @pytest.mark.parametrize("name", ["gpu", "GPU:0", "gpu:1", "CPU:1"])
 def test_a_device_that_is_not_here_is_an_error_that_names_those_that_are(name):
     with pytest.raises(RuntimeError, match="the devices here are CPU:0"), minirnn.device(name):

@@ -48,6 +48,7 @@ def test_blocks_nest_and_the_outermost_puts_back_even_if_it_fails():
     assert threads() == 2
 
 
+@pytest.mark.host_only("NumPy's products are watched")
 def test_the_reverse_pass_holds_blas_while_its_products_are_small(monkeypatch):
     seen = []
     plain = np.matmul

@@ -1,14 +1,18 @@
 """The stand-in hostcupy refuses what CuPy refuses, and computes what NumPy computes."""
 
 import copy
+import gc
 import importlib
 import pickle
+import threading
 
 import numpy as np
 import pytest
 
 from minirnn.autograd import Tensor
 from tests.standins import hostcupy as xp
+from tests.standins import hostcupy_memory
+from tests.standins.hostcupy import Device
 
 HOST = np.arange(6, dtype="float32").reshape(2, 3)
 
@@ -34,6 +38,7 @@ MIXED = {
     "numpy's other functions": lambda a: np.concatenate([a, HOST]),
     "item assignment": lambda a: a.__setitem__(0, HOST[0]),
     "index": lambda a: a[np.array([0, 1])],
+    "strides": lambda a: xp.lib.stride_tricks.as_strided(HOST, (2, 2), (4, 4)),
     "tensor": lambda a: xp.add(a, Tensor(HOST)),
     "conversion": np.asarray,
     "conversion in a list": lambda a: np.asarray([a, a]),
@@ -155,6 +160,64 @@ def test_what_cupy_lacks_is_no_attribute(use):
 def test_options_that_cupy_lacks_are_errors(use):
     with pytest.raises((TypeError, NotImplementedError)):
         use(on_device())
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda dtype: xp.empty((2, 3), dtype),
+        lambda dtype: xp.ndarray((2, 3), dtype),
+        lambda dtype: xp.empty_like(xp.zeros((2, 3), dtype)),
+        lambda dtype: xp.empty_like(xp.zeros(2), dtype, shape=(2, 3)),
+    ],
+)
+def test_what_nothing_has_filled_is_seen(make):
+    for dtype in ("float16", "float32", "float64", "complex64"):
+        assert make(dtype).shape == (2, 3) and np.isnan(make(dtype).get()).all()
+    for dtype in ("int32", "int64", "uint8", "bool"):
+        assert make(dtype).get().all() and make(dtype).dtype == dtype
+
+
+def test_an_address_is_no_address_of_the_host_and_is_known_while_the_array_lives():
+    array = xp.zeros((4, 6), "float32")
+    assert array.data.ptr == array._host.ctypes.data + hostcupy_memory.TAG
+    for part, nbytes in ((array, 96), (array[1:3], 48), (array[:, ::2], 0), (array[1], 24)):
+        address, block = hostcupy_memory.find(part.data.ptr)
+        assert address == part._host.ctypes.data
+        assert (block.nbytes, block.dtype, block.device) == (nbytes, "float32", 0)
+    within = array.data.ptr + 8
+    assert hostcupy_memory.find(within)[1].nbytes == 96 - 8
+    assert xp.zeros(0).data.ptr == 0
+    del array, part
+    gc.collect()
+    assert hostcupy_memory.find(within - 8) is None and hostcupy_memory.find(within) is None
+
+
+def test_the_chosen_allocation_fails_and_views_are_none():
+    array = on_device()
+    with xp.out_of_memory_after(3) as shortage:
+        array + 1, array.T, array[0], array.reshape(-1), xp.add(array, 1, out=array)
+        assert shortage.allocations == 1
+        xp.empty(3)
+        with pytest.raises(xp.cuda.memory.OutOfMemoryError, match="Out of memory allocating 24 bytes"):
+            array * 2
+        array * 2
+    assert shortage.failed and shortage.allocations == 4
+    assert issubclass(xp.cuda.memory.OutOfMemoryError, MemoryError)
+
+
+def test_a_stream_and_a_device_are_current_in_one_thread():
+    null, stream = xp.cuda.get_current_stream(), xp.cuda.Stream()
+    assert null.ptr == 0 != stream.ptr
+    seen = []
+    with xp.cuda.Device(1), stream:
+        assert xp.cuda.get_current_stream() is stream
+        assert xp.cuda.get_current_stream(0) is null
+        thread = threading.Thread(target=lambda: seen.append((Device().id, xp.cuda.get_current_stream().ptr)))
+        thread.start()
+        thread.join()
+    assert seen == [(0, 0)]
+    assert xp.cuda.get_current_stream() is null
 
 
 def test_the_names_are_those_of_cupy():

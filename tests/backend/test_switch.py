@@ -1,5 +1,6 @@
 """The switch between NumPy and CuPy: what is looked for, when, and what is said where it does not work."""
 
+import os
 import subprocess
 import sys
 import types
@@ -118,7 +119,9 @@ def test_cupy_is_looked_for_when_the_first_array_is_made_and_not_before(tmp_path
         "layer = layers.LSTM(3)\nwith minirnn.device('cpu'): minirnn.ops.ones(2)\nprint('before')\n"
         "minirnn.ops.ones(2)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    environment = {**os.environ, "MINIRNN_BACKEND": "auto"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["before", "imported"]
 
 

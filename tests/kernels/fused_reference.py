@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from hypothesis import strategies as st
 
+from minirnn import backend
 from minirnn.kernels import gru, lstm, simple_rnn
 
 KERNELS = {"lstm": lstm, "gru": gru, "simple_rnn": simple_rnn}
@@ -94,11 +95,16 @@ class Case:
     options: dict = field(default_factory=dict)
 
     def forward(self, arrays=None, keep=True):
-        return KERNELS[self.kind].forward(*(arrays or self.arrays), keep=keep, xp=np, **self.options)
+        """Run the kernel on arrays of the current backend; returns outputs as NumPy's, and residuals."""
+        here = _each(backend.asarray, arrays or self.arrays)
+        xp = backend.current().xp
+        outputs, residuals = KERNELS[self.kind].forward(*here, keep=keep, xp=xp, **self.options)
+        return _each(_on_host, outputs), residuals
 
     def backward(self, residuals, cotangents, needs=None):
         needs = needs or self.differentiable
-        return KERNELS[self.kind].backward(residuals, cotangents, needs)
+        here = _each(backend.asarray, cotangents)
+        return _each(_on_host, KERNELS[self.kind].backward(residuals, here, needs))
 
     def reference(self, arrays=None):
         return _reference(self.kind, *_split(self.kind, arrays or self.arrays), **self.options)
@@ -115,6 +121,14 @@ class Case:
             [a if a is None or a.dtype == bool else a.astype(dtype) for a in self.arrays],
             self.options,
         )
+
+
+def _each(move, arrays):
+    return tuple(None if array is None else move(array) for array in arrays)
+
+
+def _on_host(array):
+    return array if isinstance(array, np.ndarray) else backend.to_numpy(array)
 
 
 def _split(kind, arrays):

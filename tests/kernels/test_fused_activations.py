@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from minirnn import backend
 from minirnn.kernels import activations
 from tests.kernels.fused_reference import ACTIVATIONS
 
@@ -18,17 +19,18 @@ def test_the_table_and_the_reference_have_the_same_names():
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_values_and_derivatives_equal_the_formulas(name):
     function = activations.get(name)
-    a = POINTS.copy()
-    y, dy = np.empty_like(a), np.empty_like(a)
-    function.forward(np, a, y)
-    function.derivative(np, y, a if function.reads_input else None, dy)
-    np.testing.assert_array_equal(a, POINTS)
-    np.testing.assert_allclose(y, ACTIVATIONS[name](POINTS), rtol=1e-12, atol=1e-14)
+    xp, host = backend.current().xp, backend.to_numpy
+    a = backend.asarray(POINTS.copy())
+    y, dy = xp.empty_like(a), xp.empty_like(a)
+    function.forward(xp, a, y)
+    function.derivative(xp, y, a if function.reads_input else None, dy)
+    np.testing.assert_array_equal(host(a), POINTS)
+    np.testing.assert_allclose(host(y), ACTIVATIONS[name](POINTS), rtol=1e-12, atol=1e-14)
     slope = np.imag(ACTIVATIONS[name](POINTS + 1e-30j)) / 1e-30
-    np.testing.assert_allclose(dy, slope, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(host(dy), slope, rtol=1e-9, atol=1e-12)
     if not function.reads_input:
-        function.forward(np, a, a)
-        np.testing.assert_array_equal(a, y)
+        function.forward(xp, a, a)
+        np.testing.assert_array_equal(host(a), host(y))
 
 
 @pytest.mark.parametrize("name", ["softmax", "log_softmax", "sparsemax", "glu", "threshold", "cube"])

@@ -96,6 +96,7 @@ def test_saturated_gates_give_no_warning(kind):
     assert all(np.isfinite(array).all() for array in (*outputs, *gradients) if array is not None)
 
 
+@pytest.mark.host_only("the host's memory is measured")
 @pytest.mark.parametrize("kind", KERNELS)
 def test_memory_does_not_grow_with_time_where_nothing_is_kept(kind):
     def peak(T):

@@ -111,9 +111,11 @@ def test_lower_precision_gradients_differ_by_rounding_only(case, precision):
     low = case.astype(dtype)
     low_cotangents = [cotangent.astype(dtype) for cotangent in cotangents]
     gradients = low.backward(low.forward()[1], low_cotangents)
-    for got, want in zip(gradients, case.backward(residuals, cotangents)):
+    of_weights = range(len(gradients) - 6, len(gradients) - 3)
+    for i, (got, want) in enumerate(zip(gradients, case.backward(residuals, cotangents))):
         if want is not None:
-            assert got.dtype == dtype
+            # Weights may have been cast for the kernel, and their gradients keep what it computes in.
+            assert got.dtype == (np.float32 if i in of_weights else dtype)
             assert relative_error(got.astype(np.float64), want) < tolerance
 
 

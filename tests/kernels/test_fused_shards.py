@@ -11,6 +11,8 @@ from minirnn.kernels import shards
 from tests.kernels.fused_reference import KERNELS, random_like, relative_error
 from tests.kernels.test_fused_forward import plain_case
 
+pytestmark = pytest.mark.host_only("a GPU's work is not split over the host's threads")
+
 
 def blas_threads():
     return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from minirnn import Tensor, layers, ops
+from minirnn.autograd import convert
 from minirnn.backend import get_keras_mask, set_keras_mask
 from minirnn.layers import Dense, Input, InputSpec, Layer
 from minirnn.ops.symbolic import KerasTensor
@@ -15,8 +16,8 @@ X = np.linspace(-1, 1, 24, dtype="float32").reshape(2, 4, 3)
 
 
 def masked(x, mask):
-    tensor = Tensor(np.asarray(x))
-    set_keras_mask(tensor, Tensor(np.asarray(mask)))
+    tensor = convert(np.asarray(x))
+    set_keras_mask(tensor, convert(np.asarray(mask)))
     return tensor
 
 
@@ -28,7 +29,7 @@ class Echo(Layer):
         return ops.multiply(inputs, scale)
 
 
-@pytest.mark.parametrize("value", [X, X.astype("float64"), X.tolist(), Tensor(X), X.astype("float16")])
+@pytest.mark.parametrize("value", [X, X.astype("float64"), X.tolist(), convert(X), X.astype("float16")])
 def test_floats_of_any_kind_come_as_tensors_of_the_layers_dtype(value):
     for dtype in ("float32", "float64"):
         layer = Echo(dtype=dtype)
@@ -248,7 +249,7 @@ def test_masks_of_several_arguments_come_under_their_names():
     layer = Attend()
     layer.supports_masking = True
     mask = np.ones((2, 4), bool)
-    layer(Tensor(X), masked(X, mask))
+    layer(convert(X), masked(X, mask))
     assert layer.seen[0] is None
     np.testing.assert_array_equal(layer.seen[1].numpy(), mask)
 
@@ -261,10 +262,10 @@ def test_masks_of_a_list_of_inputs_come_as_a_list():
 
     layer = Take()
     layer.supports_masking = True
-    layer([Tensor(X), Tensor(X)])
+    layer([convert(X), convert(X)])
     assert layer.seen is None
     mask = np.ones((2, 4), bool)
-    layer([masked(X, mask), Tensor(X)])
+    layer([masked(X, mask), convert(X)])
     assert layer.seen[1] is None
     assert layer.seen[0] is not None
 

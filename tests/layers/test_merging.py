@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minirnn import Tensor, layers
+from minirnn import layers
+from minirnn.autograd import convert
 from minirnn.backend import get_keras_mask, set_keras_mask
 from minirnn.layers import Input
 
@@ -89,14 +90,14 @@ def test_concatenate_refuses_an_axis_that_is_not_there_and_other_ranks():
 
 def test_masks_are_joined_where_all_inputs_have_one():
     def masked(mask):
-        tensor = Tensor(X)
-        set_keras_mask(tensor, Tensor(np.array(mask)))
+        tensor = convert(X)
+        set_keras_mask(tensor, convert(np.array(mask)))
         return tensor
 
     a, b = [[True, False, True, False]] * 2, [[True, True, False, False]] * 2
     joined = get_keras_mask(layers.add([masked(a), masked(b)])).numpy()
     assert joined.tolist() == [[True, True, True, False]] * 2
-    assert get_keras_mask(layers.add([masked(a), Tensor(X)])) is None
+    assert get_keras_mask(layers.add([masked(a), convert(X)])) is None
 
 
 @given(

@@ -166,13 +166,23 @@ def test_a_name_that_is_not_known_is_refused_at_once_and_the_model_stays_as_it_w
         (
             {"loss": ["mse", "mse", "mse"]},
             [VALUES] * 2,
-            r"loss needs one entry for each of the 2 .*\['a', 'b'\].*3",
+            r"loss needs one entry for each of the 2 .*\['a', 'second'\].*3",
         ),
-        ({"loss": {"a": "mse", "c": "mse"}}, [VALUES] * 2, r"loss must name each output, \['a', 'b'\]"),
+        ({"loss": {"a": "mse", "c": "mse"}}, [VALUES] * 2, r"loss must name each output, \['a', 'second'\]"),
         ({"loss": {"a": "mse"}}, [VALUES] * 2, "loss must name each output"),
         ({"loss": "mse", "loss_weights": [1.0]}, [VALUES] * 2, "loss_weights needs one entry"),
         ({"loss": "mse", "loss_weights": {"c": 1.0}}, [VALUES] * 2, r"loss_weights names \['c'\]"),
         ({"loss": "mse", "metrics": {"c": "mse"}}, [VALUES] * 2, r"metrics names \['c'\]; the outputs are"),
+        ({"loss": "mse", "metrics": {"second_": "mse"}}, [VALUES] * 2, "'second' in place of 'second_'"),
+        ({"loss": "mse", "weighted_metrics": {"c": "mse"}}, [VALUES] * 2, r"weighted_metrics names \['c'\]"),
+        ({"loss": "mse", "metrics": [["mae"], [], []]}, [VALUES] * 2, r"metrics needs one entry .*got 3"),
+        ({"loss": {"a": "mse", "seconde": "mse"}}, [VALUES] * 2, "'second' in place of 'seconde'"),
+        ({"loss": [None, None], "metrics": ["mae", "mse"]}, None, "the metric 'mae' needs targets"),
+        (
+            {"loss": [None, None], "metrics": [[], [metrics.MeanSquaredError()]]},
+            None,
+            "'mean_squared_error' needs",
+        ),
         ({"loss": "mse"}, [VALUES] * 3, r"y must hold 2 array\(s\).*got 3"),
         ({"loss": "mse"}, VALUES, r"y must hold 2 array\(s\).*got 1"),
         ({"loss": "mse"}, {"a": VALUES, "c": VALUES}, r"y names \['c'\]"),
@@ -184,7 +194,7 @@ def test_a_name_that_is_not_known_is_refused_at_once_and_the_model_stays_as_it_w
 )
 def test_what_does_not_fit_the_outputs_is_refused_before_anything_changes(arguments, y, words):
     x = Input((3,))
-    model = Model(x, [layers.Dense(2, name="a")(x), layers.Dense(2, name="b")(x)], name="net")
+    model = Model(x, [layers.Dense(2, name="a")(x), layers.Dense(2, name="second")(x)], name="net")
     model.compile("sgd", **arguments)
     before = model.get_weights()
     with pytest.raises(ValueError, match=words):

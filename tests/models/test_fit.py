@@ -351,7 +351,7 @@ def test_a_label_out_of_range_in_a_later_batch_is_refused_before_the_first_one_t
     wrong[5] = bad
     before = model.get_weights()
     targets = {"y": wrong} if place == "y" else {"y": good, "validation_data": (x, wrong)}
-    with pytest.raises(ValueError, match="whole numbers from 0 to 2"):
+    with pytest.raises(ValueError, match="integers from 0 to 2"):
         model.fit(x, batch_size=2, validation_batch_size=2, verbose=0, **targets)
     for w, b in zip(model.get_weights(), before):
         np.testing.assert_array_equal(w, b)

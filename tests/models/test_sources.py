@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from minirnn import tree, utils
 from minirnn.models import pack_x_y_sample_weight, unpack_x_y_sample_weight
-from minirnn.models.sources import Feed, class_weights, source_of
+from minirnn.models.feed import Feed
+from minirnn.models.sources import class_weights, source_of
 
 
 class Batches:

@@ -17,7 +17,7 @@ WITHOUT = {
     "empty_like",
     "full_like",
 }
-WITHOUT |= {"divide_no_nan", "nan_to_num"}
+WITHOUT |= {"divide_no_nan", "nan_to_num", "ctc_decode"}
 
 
 def float_arrays(call):
@@ -60,7 +60,7 @@ def test_the_gradient_of_an_op_is_its_difference(entry):
     gradients = grad(total, variables)
     assert total.requires_grad, "the graph was lost"
     slope = sum(
-        float((g.data * d).sum()) for g, d in zip(gradients, directions, strict=True) if g is not None
+        float((g.numpy() * d).sum()) for g, d in zip(gradients, directions, strict=True) if g is not None
     )
     ends = [
         float(projected([leaves[i] + h * d for i, d in zip(places, directions, strict=True)]))
@@ -86,7 +86,7 @@ def test_second_order_goes_through_composed_ops():
         second = grad(slope)(x)
         direction = np.sin(np.arange(7.0))
         ends = [float(slope(x + h * direction)) for h in (1e-5, -1e-5)]
-        assert float((second.data * direction).sum()) == pytest.approx(
+        assert float((second.numpy() * direction).sum()) == pytest.approx(
             (ends[0] - ends[1]) / 2e-5, rel=1e-5, abs=1e-7
         )
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minirnn import constraints, optimizers
-from minirnn.autograd import Tensor, Variable, value_and_grad
+from minirnn.autograd import Tensor, Variable, convert, value_and_grad
 
 SHAPES = [(3, 4), (4,), ()]
 seeds = st.integers(0, 1000)
@@ -50,6 +50,38 @@ def adam(w, g, slots, t, lr, beta_1=0.9, beta_2=0.999, epsilon=1e-7, amsgrad=Fal
     return w - lr * np.sqrt(1 - beta_2**t) / (1 - beta_1**t) * m / (np.sqrt(v) + epsilon)
 
 
+def adamax(w, g, slots, t, lr, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
+    m = slots["m"] = beta_1 * slots.get("m", 0) + (1 - beta_1) * g
+    u = slots["u"] = np.maximum(beta_2 * slots.get("u", 0), abs(g))
+    return w - lr / (1 - beta_1**t) * m / (u + epsilon)
+
+
+def nadam(w, g, slots, t, lr, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
+    u = [beta_1 * (1 - 0.5 * 0.96**k) for k in range(1, t + 2)]
+    m = slots["m"] = beta_1 * slots.get("m", 0) + (1 - beta_1) * g
+    v = slots["v"] = beta_2 * slots.get("v", 0) + (1 - beta_2) * g**2
+    ahead = u[t] * m / (1 - np.prod(u)) + (1 - u[t - 1]) * g / (1 - np.prod(u[:t]))
+    return w - lr * ahead / (np.sqrt(v / (1 - beta_2**t)) + epsilon)
+
+
+def adagrad(w, g, slots, t, lr, initial_accumulator_value=0.1, epsilon=1e-7):
+    a = slots["a"] = slots.get("a", initial_accumulator_value) + g**2
+    return w - lr * g / np.sqrt(a + epsilon)
+
+
+def adadelta(w, g, slots, t, lr, rho=0.95, epsilon=1e-7):
+    a = slots["a"] = rho * slots.get("a", 0) + (1 - rho) * g**2
+    step = np.sqrt((slots.get("d", 0) + epsilon) / (a + epsilon)) * g
+    slots["d"] = rho * slots.get("d", 0) + (1 - rho) * step**2
+    return w - lr * step
+
+
+def lion(w, g, slots, t, lr, beta_1=0.9, beta_2=0.99):
+    m = slots.get("m", 0)
+    slots["m"] = beta_2 * m + (1 - beta_2) * g
+    return w - lr * np.sign(beta_1 * m + (1 - beta_1) * g)
+
+
 RULES = [
     (optimizers.SGD, sgd, {}),
     (optimizers.SGD, sgd, {"momentum": 0.9}),
@@ -60,11 +92,22 @@ RULES = [
     (optimizers.Adam, adam, {}),
     (optimizers.Adam, adam, {"beta_1": 0.7, "beta_2": 0.9, "epsilon": 1e-3}),
     (optimizers.Adam, adam, {"amsgrad": True, "beta_2": 0.5}),
+    (optimizers.Adamax, adamax, {}),
+    (optimizers.Adamax, adamax, {"beta_1": 0.5, "beta_2": 0.5, "epsilon": 1e-3}),
+    (optimizers.Nadam, nadam, {}),
+    (optimizers.Nadam, nadam, {"beta_1": 0.5, "beta_2": 0.5, "epsilon": 1e-3}),
+    (optimizers.Adagrad, adagrad, {}),
+    (optimizers.Adagrad, adagrad, {"initial_accumulator_value": 0.0, "epsilon": 1e-3}),
+    (optimizers.Adadelta, adadelta, {}),
+    (optimizers.Adadelta, adadelta, {"rho": 0.5, "epsilon": 1e-3}),
+    (optimizers.Lion, lion, {}),
+    (optimizers.Lion, lion, {"beta_1": 0.5, "beta_2": 0.5}),
 ]
 rule = pytest.mark.parametrize(
     "cls, formula, options", RULES, ids=lambda x: str(x) if isinstance(x, dict) else None
 )
-every = pytest.mark.parametrize("cls", [optimizers.SGD, optimizers.RMSprop, optimizers.Adam])
+CLASSES = sorted({cls for cls, _, _ in RULES} | {optimizers.AdamW}, key=lambda cls: cls.__name__)
+every = pytest.mark.parametrize("cls", CLASSES)
 
 
 @rule
@@ -119,7 +162,7 @@ def test_weights_decay_by_their_share_before_the_update(cls):
     gs = gradients(0)
     for w in plain:
         w.assign(w * (1 - 0.125 * 0.5))
-    cls(learning_rate=0.125).apply(gs, plain)
+    cls(learning_rate=0.125, weight_decay=0.0).apply(gs, plain)
     cls(learning_rate=0.125, weight_decay=0.5).apply(gs, decayed)
     for a, b in zip(plain, decayed):
         assert np.allclose(a.numpy(), b.numpy())
@@ -178,7 +221,7 @@ def test_moving_averages_follow_the_weights_and_take_their_place():
 def test_a_scaled_loss_gives_unscaled_steps():
     plain, scaled = variables(), variables()
     optimizer = optimizers.SGD(0.125, loss_scale_factor=8.0)
-    assert float(optimizer.scale_loss(Tensor(np.array(2.0)))) == 16
+    assert float(optimizer.scale_loss(convert(np.array(2.0)))) == 16
     optimizer.apply([g * 8 for g in gradients(0)], scaled)
     optimizers.SGD(0.125).apply(gradients(0), plain)
     for a, b in zip(plain, scaled):
@@ -198,7 +241,7 @@ def test_an_update_writes_into_no_array_that_someone_may_hold(cls):
     ws = variables()
     optimizer = cls(learning_rate=0.125)
     optimizer.apply(gradients(0), ws)
-    gs = [Tensor(g) for g in gradients(1)]
+    gs = [convert(g) for g in gradients(1)]
     held = [x.data for x in (*ws, *optimizer.variables, *gs)]
     copies = [a.copy() for a in held]
     optimizer.apply(gs, ws)
@@ -210,7 +253,8 @@ def test_an_update_writes_into_no_array_that_someone_may_hold(cls):
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_weights_keep_their_dtype_and_state_has_it(cls, dtype):
     ws = variables(dtype=dtype)
-    optimizer = cls(learning_rate=0.125, **({"momentum": 0.5} if cls is not optimizers.Adam else {}))
+    has_momentum = cls in (optimizers.SGD, optimizers.RMSprop)
+    optimizer = cls(learning_rate=0.125, **({"momentum": 0.5} if has_momentum else {}))
     optimizer.apply(gradients(0), ws)
     optimizer.apply(gradients(1, dtype=dtype), ws)
     assert {w.dtype.name for w in (*ws, *optimizer.variables[2:])} == {dtype}
@@ -219,7 +263,8 @@ def test_weights_keep_their_dtype_and_state_has_it(cls, dtype):
 @every
 def test_a_quadratic_is_minimized(cls):
     w = Variable(np.array([3.0, -2.0]))
-    optimizer = cls(learning_rate=0.05)
+    # Adagrad's steps get shorter, Adadelta's start short.
+    optimizer = cls(learning_rate={"Adagrad": 0.5, "Adadelta": 20.0}.get(cls.__name__, 0.05))
     step = value_and_grad(lambda w: ((w - 1.0) * (w - 1.0)).sum())
     for _ in range(300):
         _, g = step(w)
@@ -348,13 +393,49 @@ def test_bad_gradients_build_no_optimizer():
     "call, match",
     [
         (lambda: optimizers.SGD(clipnorm=1.0, clipvalue=1.0), "SGD: at most one of clipnorm"),
-        (lambda: optimizers.SGD(clipnorm=-1.0), "above 0"),
+        (lambda: optimizers.SGD(clipnorm=1.0, global_clipnorm=1.0), "global_clipnorm=1.0"),
+        (lambda: optimizers.SGD(clipnorm=-1.0), "SGD: clipnorm must be a number above 0; got -1.0"),
+        (lambda: optimizers.SGD(clipvalue=0), "clipvalue must be a number above 0; got 0"),
+        (lambda: optimizers.SGD(global_clipnorm=float("nan")), "global_clipnorm must be .* got nan"),
         (lambda: optimizers.SGD(momentum=1.5), r"momentum must be a number in \[0, 1\]; got 1.5"),
         (lambda: optimizers.Adam(learning_rate="fast"), "Adam: learning_rate must be a number"),
-        (lambda: optimizers.Adam(decay=0.1), r"unknown argument\(s\) decay"),
-        (lambda: optimizers.Adam(gradient_accumulation_steps=1), "must be 2 or more; got 1"),
-        (lambda: optimizers.Adam(use_ema=True, ema_momentum=2.0), r"ema_momentum must be in \[0, 1\]; got 2"),
-        (lambda: optimizers.Adam(use_ema=True, ema_overwrite_frequency=0.5), "int above 0; got 0.5"),
+        (lambda: optimizers.Adam(learning_rate=-0.1), "learning_rate must be a number 0 or more; got -0.1"),
+        (lambda: optimizers.Adam(learning_rate=float("nan")), "learning_rate must be .* got nan"),
+        (lambda: optimizers.Adam(learning_rate=[0.1, 0.2]), "learning_rate must be a number"),
+        (lambda: optimizers.Adam(learning_rate=np.ones(2)), "learning_rate must be a number"),
+        (lambda: optimizers.Adam(learning_rate=True), "learning_rate must be a number"),
+        (lambda: setattr(optimizers.SGD(name="s"), "learning_rate", -1), "SGD 's': learning_rate must be"),
+        (lambda: optimizers.Adam(decay=0.1), r"unknown argument\(s\) decay.*InverseTimeDecay"),
+        (
+            lambda: optimizers.Adam(beta1=0.1),
+            r"Adam: unknown argument\(s\) beta1 \(the nearest.* is beta_1\)",
+        ),
+        (lambda: optimizers.SGD(momentun=0.1), "the nearest known name is momentum"),
+        (lambda: optimizers.AdamW(clip_norm=1), "the nearest known name is clipnorm"),
+        (lambda: optimizers.SGD(qqq=1), r"unknown argument\(s\) qqq\. Known are clipnorm, "),
+        (lambda: optimizers.get("rmspop"), "unknown name 'rmspop'; the nearest known name is 'RMSprop'"),
+        (lambda: optimizers.Adam(beta_1=1.0), r"Adam: beta_1 must be a number in \[0, 1\); got 1.0"),
+        (lambda: optimizers.Adam(beta_2=-0.1), r"beta_2 must be a number in \[0, 1\)"),
+        (lambda: optimizers.Adam(epsilon=-1e-7), "epsilon must be a number 0 or more"),
+        (lambda: optimizers.Adam(epsilon="small"), "epsilon must be a number 0 or more; got 'small'"),
+        (lambda: optimizers.Adamax(beta_1=2), r"Adamax: beta_1 must be a number in \[0, 1\)"),
+        (lambda: optimizers.Nadam(beta_1=2), r"Nadam: beta_1 must be a number in \[0, 1\)"),
+        (lambda: optimizers.RMSprop(rho=1.5), r"RMSprop: rho must be a number in \[0, 1\]"),
+        (lambda: optimizers.Adadelta(rho=-1), r"Adadelta: rho must be a number in \[0, 1\]"),
+        (lambda: optimizers.Adagrad(initial_accumulator_value=-1), "initial_accumulator_value must be"),
+        (lambda: optimizers.Lion(beta_1=0), r"Lion: beta_1 must be a number in \(0, 1\]"),
+        (lambda: optimizers.SGD(weight_decay=-1), "weight_decay must be a number 0 or more"),
+        (lambda: optimizers.AdamW(weight_decay=None), "AdamW: weight_decay must be .* got None"),
+        (lambda: optimizers.SGD(loss_scale_factor=0), "loss_scale_factor must be a number above 0"),
+        (lambda: optimizers.Adam(gradient_accumulation_steps=1), "an integer, 2 or more; got 1"),
+        (lambda: optimizers.Adam(gradient_accumulation_steps=2.5), "an integer, 2 or more; got 2.5"),
+        (
+            lambda: optimizers.Adam(use_ema=True, ema_momentum=2.0),
+            r"ema_momentum must be a number in \[0, 1\]",
+        ),
+        (lambda: optimizers.Adam(use_ema=True, ema_overwrite_frequency=0.5), "1 or more; got 0.5"),
+        (lambda: optimizers.SGD().exclude_from_weight_decay(var_names="bias"), r"Write \['bias'\]"),
+        (lambda: optimizers.SGD().add_optimizer_variables([], ["a", "b"], ["zeros"]), "as many initializers"),
         (lambda: optimizers.SGD().apply([np.ones(2)]), r"call build\(variables\) first"),
         (lambda: optimizers.get(print), "an instance of Optimizer"),
         (lambda: optimizers.Adam().set_weights([np.ones(3)]), "not built yet"),
@@ -365,11 +446,60 @@ def test_bad_arguments_are_refused(call, match):
         call()
 
 
+def test_averages_of_weights_that_it_does_not_know_are_refused():
+    optimizer = optimizers.SGD(use_ema=True)
+    optimizer.build(variables())
+    with pytest.raises(ValueError, match="'m/v0' is not one of those that it was built with"):
+        optimizer.finalize_variable_values(variables())
+
+
+def test_the_squares_of_float16_gradients_do_not_overflow_in_their_norm():
+    w = Variable(np.zeros(2, "float16"))
+    optimizers.SGD(1.0, clipnorm=5.0).apply([np.array([300.0, -400.0], "float16")], [w])
+    assert w.numpy().tolist() == [-3.0, 4.0]
+
+
+def test_a_sum_of_gradients_is_forgotten_with_what_was_not_a_number_in_it():
+    w = Variable(np.zeros(1))
+    optimizer = optimizers.SGD(1.0, gradient_accumulation_steps=2, use_ema=False)
+    for value in (np.nan, 1.0):
+        optimizer.apply([np.array([value])], [w])
+    w.assign([0.0])
+    for value in (1.0, 2.0):
+        optimizer.apply([np.array([value])], [w])
+    assert w.numpy() == -1.5
+
+
 def test_a_state_of_another_size_is_not_loaded():
     optimizer = optimizers.SGD()
     with pytest.warns(UserWarning, match="has 2 variables and 1 were saved"):
         optimizer.load_own_variables({"0": np.array(3)})
     assert int(optimizer.iterations) == 0
+
+
+def test_a_rule_written_for_keras_runs():
+    from minirnn import ops
+
+    class Momentum(optimizers.Optimizer):
+        def build(self, variables):
+            super().build(variables)
+            self.momentums = [
+                self.add_variable_from_reference(reference_variable=v, name="momentum") for v in variables
+            ]
+
+        def update_step(self, gradient, variable, learning_rate):
+            learning_rate = ops.cast(learning_rate, variable.dtype)
+            m = self.momentums[self._get_variable_index(variable)]
+            self.assign(m, ops.subtract(ops.multiply(m, 0.5), ops.multiply(gradient, learning_rate)))
+            self.assign_add(variable, m)
+
+    ours, theirs = variables(), variables()
+    optimizer, other = Momentum(0.125), optimizers.SGD(0.125, momentum=0.5)
+    for t in range(3):
+        optimizer.apply(gradients(t), ours)
+        other.apply(gradients(t), theirs)
+    for a, b in zip(ours, theirs):
+        assert np.allclose(a.numpy(), b.numpy())
 
 
 def test_an_optimizer_of_ones_own_needs_only_its_rule():

@@ -6,6 +6,8 @@ from types import ModuleType
 
 import pytest
 
+from tests.arrays import chosen
+
 REQUIRED = "MINIRNN_REQUIRE_PEERS"
 
 
@@ -22,13 +24,15 @@ def torch() -> ModuleType:
 
 
 # Whatever way a test here skips itself (fixture, importorskip at the top of the module, mark), it ends in one
-# of these two reports. A test that needs a GPU is no matter of peers and may skip.
+# of these two reports. A test that needs a GPU, or NumPy's arrays where the tests run on others, is no matter
+# of peers and may skip.
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     report = yield
-    if item.get_closest_marker("gpu") is None:
+    elsewhere = item.get_closest_marker("host_only") and chosen(item.config) != "numpy"
+    if item.get_closest_marker("gpu") is None and not elsewhere:
         _fail_if_skipped(report)
     return report
 

@@ -135,10 +135,15 @@ TWO_HEADED = [
         "weighted_metrics": {"kind": ["accuracy"], "size": ["mse"]},
     },
     {"loss": [None, "mse"], "metrics": [None, "mse"]},
+    {
+        "loss": {"kind": "sparse_categorical_crossentropy", "size": "huber"},
+        "metrics": {"size": ["r2_score", "cosine_similarity", "mape"]},
+        "weighted_metrics": {"size": ["log_cosh_error"]},
+    },
 ]
 
 
-@pytest.mark.parametrize("arguments", TWO_HEADED, ids=["lists", "dicts", "one_loss"])
+@pytest.mark.parametrize("arguments", TWO_HEADED, ids=["lists", "dicts", "one_loss", "other_losses"])
 def test_a_model_of_two_outputs_trains_and_reports_as_in_keras(keras, arguments):
     theirs, ours = pair(keras, two_headed_model)
     results = []

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minirnn import ops, tree
-from minirnn.autograd import Tensor, grad
+from minirnn.autograd import convert, grad
 from tests.ops.calls import ENTRIES, Maker
 
 # Keras says nothing on the values of empty arrays, takes no functions here, or is wrong: its sparsemax sums
@@ -156,7 +156,7 @@ def declared(keras, name, *dtypes):
 
 def given(name, *dtypes):
     with np.errstate(all="ignore"):
-        return getattr(ops, name)(*(Tensor(np.ones((2, 2), d)) for d in dtypes)).dtype.name
+        return getattr(ops, name)(*(convert(np.ones((2, 2), d)) for d in dtypes)).dtype.name
 
 
 @pytest.mark.parametrize("name", UNARY)

@@ -5,6 +5,7 @@ import pytest
 
 import minirnn
 from minirnn import kernels, tree
+from tests.arrays import leaf
 
 B, T, D, H = 3, 5, 4, 6
 RIGHT = np.arange(T) < np.array([[5], [2], [3]])
@@ -59,10 +60,10 @@ def run_keras(keras, layer, weights, x_BTD, states, mask_BT):
 def run_ours(layer, weights, x_BTD, states, mask_BT, tier):
     layer.build((B, *x_BTD.shape[1:]))
     layer.set_weights(weights)
-    x = minirnn.Tensor(x_BTD, requires_grad=True)
+    x = leaf(x_BTD)
     given = {} if mask_BT is None else {"mask": mask_BT}
     if states is not None:
-        states = tree.map_structure(lambda s: minirnn.Tensor(s, requires_grad=True), states)
+        states = tree.map_structure(leaf, states)
         given["initial_state"] = states
     with kernels.use_tier(tier):
         flat = tree.flatten(layer(x, **given))

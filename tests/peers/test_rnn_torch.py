@@ -5,6 +5,7 @@ import pytest
 
 import minirnn
 from minirnn import kernels, layers
+from tests.arrays import leaf
 
 KINDS = {"RNN": layers.SimpleRNN, "GRU": layers.GRU, "LSTM": layers.LSTM}
 # Where PyTorch keeps each of Keras's gates: GRU z, r, h is its r, z, n; LSTM's order is the same.
@@ -22,7 +23,7 @@ def weights_of(kind, peer, suffix="l0", gradient=False):
     """Return kernel, recurrent kernel and bias (two of them, as the peer has) in Keras's layout."""
     names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
     parts = [getattr(peer, f"{n}_{suffix}") for n in names]
-    parts = [(p.grad if gradient else p).detach().numpy() for p in parts]
+    parts = [(p.grad if gradient else p).detach().cpu().numpy() for p in parts]
     kernel, recurrent, bias, recurrent_bias = [to_keras(kind, p) for p in parts]
     return kernel, recurrent, bias[0], recurrent_bias[0]
 
@@ -36,12 +37,17 @@ def set_weights(kind, torch, layer, peer, suffix="l0"):
     layer.set_weights([kernel, recurrent, both if kind == "GRU" else bias])
 
 
-def assert_gradients(kind, layer, peer, suffix="l0"):
+def gradients(kind, layer, peer, suffix="l0"):
+    """Return each weight's gradient beside the peer's, in Keras's layout."""
     kernel, recurrent, bias, recurrent_bias = weights_of(kind, peer, suffix, gradient=True)
     both = np.stack([bias, recurrent_bias])
     expected = [kernel, recurrent, both if kind == "GRU" else bias]
-    for w, want in zip(layer.trainable_weights, expected):
-        np.testing.assert_allclose(w.grad.numpy(), want, atol=1e-11, err_msg=w.path)
+    return [(w.grad.numpy(), want) for w, want in zip(layer.trainable_weights, expected)]
+
+
+def assert_gradients(kind, layer, peer, suffix="l0"):
+    for got, want in gradients(kind, layer, peer, suffix):
+        np.testing.assert_allclose(got, want, atol=1e-11)
 
 
 def cotangents(*arrays):
@@ -64,7 +70,7 @@ def data(torch, kind):
         rng.normal(size=(B, T, D)),
         [rng.normal(size=(B, H)) for _ in range(2 if kind == "LSTM" else 1)],
     )
-    ours = minirnn.Tensor(x_BTD, requires_grad=True), [minirnn.Tensor(s, requires_grad=True) for s in states]
+    ours = leaf(x_BTD), [leaf(s) for s in states]
     theirs = (
         torch.tensor(x_BTD, requires_grad=True),
         [torch.tensor(s[None], requires_grad=True) for s in states],
@@ -72,7 +78,7 @@ def data(torch, kind):
     return ours, theirs
 
 
-@pytest.mark.parametrize("tier", ("fused", "generic"))
+@pytest.mark.parametrize("tier", kernels.TIERS)
 @pytest.mark.parametrize("padded", (False, True))
 @pytest.mark.parametrize("kind", KINDS)
 def test_outputs_states_and_gradients_are_pytorchs(torch, kind, padded, tier):

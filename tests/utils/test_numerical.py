@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from minirnn.autograd import Tensor
+from minirnn.autograd import Tensor, convert
 from minirnn.utils import normalize, to_categorical
 
 labels = hnp.arrays(
@@ -25,7 +25,7 @@ def test_the_place_of_the_one_is_the_label(x):
 
 def test_num_classes_widens_the_rows_and_a_tensor_gives_a_tensor():
     assert to_categorical([0, 2], 4).tolist() == [[1, 0, 0, 0], [0, 0, 1, 0]]
-    result = to_categorical(Tensor(np.array([1])), 3)
+    result = to_categorical(convert(np.array([1])), 3)
     assert isinstance(result, Tensor)
     assert result.numpy().tolist() == [[0, 1, 0]]
 

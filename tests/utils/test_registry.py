@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from minirnn import activations, constraints, initializers, losses, metrics, optimizers, regularizers
-from minirnn.autograd import Tensor
+from minirnn.autograd import convert
 from minirnn.random import SeedGenerator
 from minirnn.utils import (
     custom_object_scope,
@@ -86,7 +86,7 @@ def test_plain_values_come_back(value):
     assert deserialize_keras_object(json.loads(json.dumps(serialize_keras_object(value)))) == value
 
 
-@pytest.mark.parametrize("value", [np.arange(6).reshape(2, 3), Tensor(np.ones((2, 2), np.float32))])
+@pytest.mark.parametrize("value", [np.arange(6).reshape(2, 3), convert(np.ones((2, 2), np.float32))])
 def test_arrays_come_back_with_their_dtype(value):
     again = deserialize_keras_object(json.loads(json.dumps(serialize_keras_object(value))))
     assert again.dtype == value.dtype

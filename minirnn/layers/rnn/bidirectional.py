@@ -1,9 +1,11 @@
 """`Bidirectional`: a recurrent layer and its like that reads from the end, their outputs merged."""
 
-from minirnn import ops, tree
-from minirnn.autograd import inferring_shapes
+from minirnn import kernels, ops, tree
+from minirnn.autograd import convert, inferring_shapes
+from minirnn.kernels.cudnn_rnn import run_pair
 from minirnn.layers.context import signature_of
 from minirnn.layers.layer import Layer
+from minirnn.layers.rnn.built_in import may_share_a_call
 from minirnn.layers.rnn.rnn import RNN
 from minirnn.layers.rnn.state import is_state_shape
 from minirnn.ops.symbolic import KerasTensor
@@ -133,18 +135,42 @@ class Bidirectional(Layer):
         forward, backward = dict(options), dict(options)
         if initial_state is not None:
             forward["initial_state"], backward["initial_state"] = self._halves(sequences, initial_state)
-        y = self.forward_layer(sequences, **forward)
-        y_back = self.backward_layer(sequences, **backward)
+        together = self._in_one_call(sequences, forward, backward)
+        y, y_back = together or (
+            self.forward_layer(sequences, **forward),
+            self.backward_layer(sequences, **backward),
+        )
         states = []
         if self.return_state:
             (y, *states), (y_back, *states_back) = y, y_back
             states += states_back
-        if self.return_sequences:
+        y, y_back = tree.map_structure(lambda t: convert(t, self.compute_dtype), (y, y_back))
+        if self.return_sequences and not together:
             y_back = tree.map_structure(lambda t: ops.flip(t, axis=1), y_back)
         if self.merge_mode is None:
             return (y, y_back, *states)
         output = tree.map_structure(MERGES[self.merge_mode], y, y_back)
         return (output, *states) if states else output
+
+    def _in_one_call(self, sequences, forward, backward):
+        """Return what the two layers return, from one call of cuDNN, or None where it cannot be one call.
+
+        Outputs of all steps are in the order of time in both.
+        """
+        layers, options = (self.forward_layer, self.backward_layer), (forward, backward)
+        if any(layer.dtype_policy != self.dtype_policy for layer in layers):
+            return None  # here weights are cast as this layer says
+        if not may_share_a_call(*layers, sequences, forward.get("training")) or inferring_shapes():
+            return None
+        calls = [
+            layer._begin(sequences, given.get("initial_state"), given.get("mask"))
+            for layer, given in zip(layers, options)
+        ]
+        (starts, mask), (starts_back, _) = calls
+        if any(kernels.select(layer, sequences, mask).tier != "cudnn" for layer in layers):
+            return None
+        results = run_pair(layers, sequences, (starts, starts_back), mask)
+        return tuple(layer._end(*result) for layer, result in zip(layers, results))
 
     def _halves(self, sequences, initial_state):
         """Return the initial states of each direction, both checked, so that none has run if one is wrong."""

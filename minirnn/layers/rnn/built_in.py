@@ -6,7 +6,8 @@ from collections.abc import Callable
 import numpy as np
 
 from minirnn import activations, constraints, initializers, kernels, ops, regularizers
-from minirnn.kernels import fused
+from minirnn.autograd import Tensor, inferring_shapes
+from minirnn.kernels import cudnn_rnn, fused
 from minirnn.layers.configuration import positive_int
 from minirnn.layers.input_spec import InputSpec
 from minirnn.layers.layer import Layer
@@ -252,7 +253,9 @@ class BuiltInRNN(RNN):
             return super().inner_loop(sequences, initial_state, mask, training)
         if sequences.data.dtype.kind != "f":
             sequences = ops.cast(sequences, self.compute_dtype)
-        return fused.run_layer(self, sequences, initial_state, mask, training)
+        # Shapes are found on arrays of made-up sizes, which no library need see.
+        kernel = cudnn_rnn if choice.tier == "cudnn" and not inferring_shapes() else fused
+        return kernel.run_layer(self, sequences, initial_state, mask, training)
 
     def get_config(self) -> dict:
         config = super().get_config()
@@ -266,3 +269,19 @@ class BuiltInRNN(RNN):
     def from_config(cls, config, custom_objects=None):
         """Make a layer from what `get_config` returned."""
         return cls(**config)
+
+
+def may_share_a_call(forward, backward, sequences, training) -> bool:
+    """Whether two layers of opposite directions are so alike that a kernel for both can run them."""
+    one, other = type(forward), type(backward)
+    return (
+        one is other
+        and issubclass(one, BuiltInRNN)
+        and (one.call, one.inner_loop) == (RNN.call, BuiltInRNN.inner_loop)
+        and isinstance(sequences, Tensor)
+        and not forward.go_backwards
+        and all(getattr(forward, n) == getattr(backward, n) for n in ("units", "activation", "use_bias"))
+        and not (training and (forward.dropout or backward.dropout))  # each layer drops other inputs
+        and forward.activity_regularizer is None is backward.activity_regularizer
+        and kernels.select(forward, sequences).tier == "cudnn"
+    )

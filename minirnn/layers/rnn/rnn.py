@@ -2,9 +2,7 @@
 
 from typing import Any
 
-import numpy as np
-
-from minirnn import kernels, ops, tree
+from minirnn import kernels, tree
 from minirnn.autograd import Tensor, convert, inferring_shapes
 from minirnn.kernels.generic import rnn_loop
 from minirnn.layers.layer import Layer
@@ -16,6 +14,7 @@ from minirnn.layers.rnn.state import (
     described_shapes,
     initial_states_of,
     is_state_shape,
+    one_mask,
     output_shapes_of,
     pack_states,
     shapes_of,
@@ -193,12 +192,19 @@ class RNN(Layer):
         self.reset_state(states)
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
+        states, mask = self._begin(sequences, initial_state, mask)
+        return self._end(*self.inner_loop(sequences, states, mask, training))
+
+    def _begin(self, sequences, initial_state, mask):
+        """Return the first states and the mask of a call, both checked."""
         batch_size = self._check_inputs(sequences)
         if mask is not None:
             # If initial_state is passed, Keras 3.15.1 loses the inputs' mask, and padding changes the states.
             mask = self._as_mask(mask, sequences)
-        states = self._first_states(sequences, initial_state, batch_size)
-        output, states = self.inner_loop(sequences, states, mask, training)
+        return self._first_states(sequences, initial_state, batch_size), mask
+
+    def _end(self, output, states):
+        """Carry the last states, and return what the call returns."""
         if self._carried is not None and not inferring_shapes():
             self._carried.write(states)
         return (output, *children(states)) if self.return_state else output
@@ -266,7 +272,7 @@ class RNN(Layer):
             mask = getattr(inputs, "_keras_mask", None) if mask is None else mask
             inputs = tree.map_structure(self._convert, inputs)
         if mask is not None:
-            mask = convert(mask if isinstance(mask, Tensor) else np.asarray(mask), "bool")
+            mask = convert(mask, "bool")
         return kernels.select(self, inputs, mask)
 
     def compute_mask(self, inputs, previous_mask):
@@ -309,24 +315,7 @@ class RNN(Layer):
 
     def _as_mask(self, mask, sequences):
         """Return a mask in any form as a Tensor of bool, shape (batch, time)."""
-        leaves = [m for m in tree.flatten(mask) if m is not None]
-        if not leaves:
-            return None
-        if not isinstance(mask, Tensor):
-            whole = [m for m in leaves if getattr(m, "ndim", 0) == 2]
-            mask = whole[0] if whole else mask
-            if any(m.shape != mask.shape or bool(ops.any(convert(m) != convert(mask))) for m in whole[1:]):
-                raise ValueError(
-                    f"{self._where}: the inputs come with masks that differ, and a step counts for all of "
-                    "them or for none. Pass the one that is meant as mask=."
-                )
-        mask = convert(mask, "bool")
-        expected = tuple(tree.flatten(sequences)[0].shape[:2])
-        if mask.shape == expected:
-            return mask
-        if inferring_shapes():
-            return None  # sizes are made up here, and no shape depends on a mask
-        raise ValueError(f"{self._where}: mask must have shape (batch, time) = {expected}; got {mask.shape}.")
+        return one_mask(self._where, mask, tuple(tree.flatten(sequences)[0].shape[:2]))
 
     def _first_states(self, sequences, initial_state, batch_size):
         carries = self.stateful and not inferring_shapes()

@@ -4,7 +4,7 @@ import inspect
 import operator
 
 from minirnn import ops, tree
-from minirnn.autograd import Tensor, Variable, convert
+from minirnn.autograd import Tensor, Variable, convert, inferring_shapes
 
 
 class TensorShape(tuple):
@@ -183,3 +183,30 @@ def described_shapes(shapes, names="") -> str:
         return count
     same = len(set(shapes)) == 1
     return f"{count} of shape {shapes[0]}" if same else f"{count} of shapes {', '.join(map(str, shapes))}"
+
+
+def one_mask(where, mask, shape):
+    """Return the mask of a call, in any form, as a Tensor of bool; None if there is none.
+
+    Raises
+    ------
+    ValueError
+        In the name of `where`, if it has not that shape, (batch, time), or the inputs have masks that differ.
+    """
+    leaves = [m for m in tree.flatten(mask) if m is not None]
+    if not leaves:
+        return None
+    if not isinstance(mask, Tensor):
+        whole = [m for m in leaves if getattr(m, "ndim", 0) == 2]
+        mask = whole[0] if whole else mask
+        if any(m.shape != mask.shape or bool(ops.any(convert(m) != convert(mask))) for m in whole[1:]):
+            raise ValueError(
+                f"{where}: the inputs come with masks that differ, and a step counts for all of them or for "
+                "none. Pass the one that is meant as mask=."
+            )
+    mask = convert(mask, "bool")
+    if mask.shape == shape:
+        return mask
+    if inferring_shapes():
+        return None  # sizes are made up here, and no shape depends on a mask
+    raise ValueError(f"{where}: mask must have shape (batch, time) = {shape}; got {mask.shape}.")

@@ -7,6 +7,7 @@ from hypothesis import given
 
 import minirnn
 from minirnn import layers, tree
+from tests.arrays import leaf
 from tests.layers.rnn.nested_cells import NestedCell, NestedInput, NestedState, RotatingCell, rotate
 
 FORMS = ("dict", "list", "deep", "namedtuple")
@@ -95,7 +96,7 @@ def test_gradients_equal_central_differences(form, go_backwards, masked, seed):
         flat = tree.flatten(layer([a, b], initial_state=[u, v], mask=mask))
         return minirnn.ops.sum(minirnn.ops.stack([(y * g).sum() for y, g in zip(flat, cotangents)]))
 
-    leaves = [minirnn.Tensor(x, requires_grad=True) for x in arrays[:4]]
+    leaves = [leaf(x) for x in arrays[:4]]
     value = loss([*leaves, *arrays[4:]])
     gradients = minirnn.grad(value, [*leaves, *layer.weights])
     direction = [rng.normal(size=x.shape) for x in arrays]

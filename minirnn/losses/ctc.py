@@ -1,0 +1,87 @@
+"""Connectionist temporal classification as a loss: labels whose places among the frames are not known."""
+
+from minirnn import backend
+from minirnn.autograd import Tensor, convert, convert_float
+from minirnn.losses.loss import TAKE_MASKS, TARGET_CHECKS, LossFunctionWrapper
+from minirnn.ops.ctc import check_ctc, ctc_of_rows
+
+_BLANK = 0
+
+
+def ctc(y_true, y_pred) -> Tensor:
+    """Return for each row −log of the probability that its frames spell its label.
+
+    Parameters
+    ----------
+    y_true : array of int, shape (batch, places)
+        Class numbers from 1, padded with 0, the blank, behind their end.
+    y_pred : array, shape (batch, frames, classes)
+        Logits. Frames that a mask leaves out are passed over, wherever they are; Keras does not take a mask.
+
+    Returns
+    -------
+    Tensor, shape (batch,)
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not match; if a label has a number that is no class, or a blank before its end; if it
+        is longer than its frames, counting the blanks that must stand between like symbols.
+
+    See Also
+    --------
+    minirnn.ops.ctc_loss : with lengths given, and any class as the blank.
+    minirnn.ops.ctc_decode : from logits to symbols.
+
+    References
+    ----------
+    Graves et al. 2006, "Connectionist temporal classification: labelling unsegmented sequence data with
+    recurrent neural networks".
+    """
+    mask = backend.get_keras_mask(y_pred)
+    y_true, y_pred = convert(y_true), convert_float(y_pred)
+    _check_shapes(y_true.shape, y_pred.shape)
+    labels = y_true.data
+    mask = None if mask is None else convert(mask).data.astype(bool)
+    if mask is None:
+        # What a GPU got from the host can be looked at there, which waits for nothing.
+        seen, frames = labels if y_true._host is None else y_true._host, y_pred.shape[1]
+    else:
+        seen, frames = labels, mask.sum(axis=1)
+    check_ctc("ctc", seen, (seen != _BLANK).sum(axis=1), frames, y_pred.shape, _BLANK)
+    if y_pred.dtype.itemsize < 4:
+        y_pred = convert(y_pred, "float32")
+    return ctc_of_rows(y_pred, labels, (labels != _BLANK).sum(axis=1), mask, _BLANK)
+
+
+def _check_shapes(y_true, y_pred) -> None:
+    if len(y_pred) != 3:
+        raise ValueError(
+            f"ctc: y_pred must be logits of shape (batch, frames, classes); got {tuple(y_pred)}. A "
+            "recurrent layer before it needs return_sequences=True."
+        )
+    if len(y_true) != 2 or y_true[0] != y_pred[0]:
+        raise ValueError(
+            f"ctc: y_true must be labels of shape (batch, places), a row for each of the {y_pred[0]} of "
+            f"y_pred, padded with {_BLANK}; got shape {tuple(y_true)}."
+        )
+
+
+def _check_targets(y_true, y_pred_shape) -> None:
+    labels = y_true if backend.is_array(y_true) else convert(y_true).data
+    _check_shapes(labels.shape, (len(labels), *y_pred_shape[1:]))
+    check_ctc("ctc", labels, (labels != _BLANK).sum(axis=1), y_pred_shape[1], y_pred_shape, _BLANK)
+
+
+TARGET_CHECKS[ctc] = _check_targets
+# It says which frames there are, not which rows count.
+TAKE_MASKS.add(ctc)
+
+
+class CTC(LossFunctionWrapper):
+    """See `ctc` and `Loss`."""
+
+    integer_targets = True
+
+    def __init__(self, reduction="sum_over_batch_size", name="ctc", dtype=None):
+        super().__init__(ctc, reduction, name, dtype)
