@@ -18,6 +18,7 @@ from minirnn.backend.cudnn_descriptors import (
     Configuration,
     Owned,
     data_descriptor,
+    no_dropout,
     rnn_descriptor,
     state_descriptor,
 )
@@ -208,8 +209,10 @@ class RNN:
         self.xp, self._library, self._call = xp, library, library.call
         self.device, self.dtype = xp.cuda.Device().id, np.dtype(configuration.dtype)
         self._outputs, self._plans = configuration.directions * configuration.units, _Cache(_PLANS)
-        self._descriptor = rnn_descriptor(self._call, configuration)
         handle, size = library.context(xp).handle, c_size_t()
+        # A single layer drops nothing. NULL could be described too, but frameworks pass this, so it runs.
+        self._dropout = no_dropout(self._call, handle)
+        self._descriptor = rnn_descriptor(self._call, configuration, self._dropout)
         self._call("cudnnGetRNNWeightSpaceSize", handle, self._descriptor, byref(size))
         self.weight_bytes: int = size.value
         with self._advice_on_memory():

@@ -84,8 +84,15 @@ class Owned:
         destroy.atexit = False  # the driver may have gone by then, and takes everything with it
 
 
-def rnn_descriptor(call: Functions, configuration: Configuration) -> Owned:
-    """Describe a layer."""
+def no_dropout(call: Functions, handle: Owned) -> Owned:
+    """Describe dropout at a rate of 0, which has no states."""
+    descriptor = Owned(call, "DropoutDescriptor")
+    call("cudnnSetDropoutDescriptor", descriptor, handle, 0.0, None, 0, 0)
+    return descriptor
+
+
+def rnn_descriptor(call: Functions, configuration: Configuration, dropout: Owned | None = None) -> Owned:
+    """Describe a layer; `dropout`, between layers, must live as long."""
     c = configuration
     precision, products = _MATH[c.dtype]
     if c.tf32 and c.dtype == "float32":
@@ -106,7 +113,7 @@ def rnn_descriptor(call: Functions, configuration: Configuration) -> Owned:
         c.units,
         c.units,  # of a projection: there is none if it is as large as the state, and 0 is refused
         1,  # layers
-        None,  # dropout between layers
+        dropout,
         CUDNN_RNN_PADDED_IO_ENABLED,
     )
     return descriptor

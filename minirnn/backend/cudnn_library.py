@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Callable, Iterator
-from ctypes import c_char_p, c_int, c_int32, c_size_t, c_uint32, c_void_p
+from ctypes import c_char_p, c_float, c_int, c_int32, c_size_t, c_uint32, c_ulonglong, c_void_p
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -63,6 +63,9 @@ SIGNATURES = {
     "cudnnDestroyTensorDescriptor": Signature(I, (P,)),
     "cudnnSetTensorNdDescriptor": Signature(I, (P, I, I, P, P)),
     "cudnnGetTensorNdDescriptor": Signature(I, (P, I, P, P, P, P)),
+    "cudnnCreateDropoutDescriptor": Signature(I, (P,)),
+    "cudnnDestroyDropoutDescriptor": Signature(I, (P,)),
+    "cudnnSetDropoutDescriptor": Signature(I, (P, P, c_float, P, N, c_ulonglong)),
     "cudnnCreateRNNDescriptor": Signature(I, (P,)),
     "cudnnDestroyRNNDescriptor": Signature(I, (P,)),
     "cudnnSetRNNDescriptor_v8": Signature(I, (P, *(I,) * 5, *(I,) * 3, *(I32,) * 4, P, U32)),
