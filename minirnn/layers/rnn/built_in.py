@@ -104,11 +104,13 @@ class BuiltInCell(DropoutRNNCell, Layer):
                 f"{self._where}: a step's input must have shape (batch, features); got {tuple(input_shape)}."
             )
         features = input_shape[-1]
-        for name, shape in {
-            "kernel": (features, self.gates * self.units),
-            "recurrent_kernel": (self.units, self.gates * self.units),
-            "bias": self._bias_shape(),
-        }.items():
+        G = self.gates * self.units
+        self._add_weights((features, G), (self.units, G), self._bias_shape())
+        self.input_spec = InputSpec(ndim=2, axes={-1: features})
+
+    def _add_weights(self, kernel, recurrent_kernel, bias):
+        """Add the weights of these shapes under their names, with the initializers and so on of each."""
+        for name, shape in {"kernel": kernel, "recurrent_kernel": recurrent_kernel, "bias": bias}.items():
             if name == "bias" and not self.use_bias:
                 continue
             option = name.removesuffix("_kernel")
@@ -120,7 +122,6 @@ class BuiltInCell(DropoutRNNCell, Layer):
                 constraint=getattr(self, f"{option}_constraint"),
             )
             setattr(self, name, weight)
-        self.input_spec = InputSpec(ndim=2, axes={-1: features})
 
     def _bias_shape(self) -> tuple[int, ...]:
         return (self.gates * self.units,)

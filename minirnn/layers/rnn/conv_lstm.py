@@ -155,22 +155,9 @@ recurrent_constraint, bias_constraint, dropout, recurrent_dropout, seed
             )
         self.expect(input_shape, self._where)
         channels = input_shape[self._channel_axis]
-        for name, shape in {
-            "kernel": (*self.kernel_size, channels, self.gates * self.filters),
-            "recurrent_kernel": (*self.kernel_size, self.filters, self.gates * self.filters),
-            "bias": (self.gates * self.filters,),
-        }.items():
-            if name == "bias" and not self.use_bias:
-                continue
-            option = name.removesuffix("_kernel")
-            weight = self.add_weight(
-                name=name,
-                shape=shape,
-                initializer=self._initial_bias if name == "bias" else getattr(self, f"{option}_initializer"),
-                regularizer=getattr(self, f"{option}_regularizer"),
-                constraint=getattr(self, f"{option}_constraint"),
-            )
-            setattr(self, name, weight)
+        G = self.gates * self.filters
+        kernel, recurrent_kernel = ((*self.kernel_size, n, G) for n in (channels, self.filters))
+        self._add_weights(kernel, recurrent_kernel, (G,))
         self.input_spec = InputSpec(shape=(None, *input_shape[1:]))
 
     def _checked(self, inputs, states) -> list:
