@@ -56,6 +56,7 @@ def test_get_takes_dtypes(dtype):
 def test_a_policy_survives_json_and_pickle():
     policy = DTypePolicy("mixed_float16")
     stored = json.loads(json.dumps(dtype_policies.serialize(policy)))
+    assert (stored["module"], stored["class_name"]) == ("keras", "DTypePolicy")
     assert dtype_policies.deserialize(stored) == policy == pickle.loads(pickle.dumps(policy))
 
 

@@ -58,7 +58,7 @@ class Replay:
         self.adders: list = []
         self._noted: dict[int, tuple[Variable, Any]] = {}
         self.note(variables)
-        self._training = context.training
+        self._training, self._cast = context.training, context.cast
         self._tier = selection.TIERS[selection._limit.fastest]
         self._on_host = backend.on_host()
 
@@ -66,7 +66,7 @@ class Replay:
         """Let another run find the Variables among `tensors` with the values that they have now."""
         for v in tensors:
             if isinstance(v, Variable):
-                self._noted.setdefault(id(v), (v, v.data))
+                self._noted.setdefault(id(v), (v, v.stored))
 
     def first(self, function):
         """Run a function; return what it returns and the list of lists of losses that `adders` added."""
@@ -98,11 +98,11 @@ class Replay:
             The attribute of that name after the run that is meant; default: the latest.
         """
         values = {**self._noted, **(self.before if before is None else before)}
-        changed = [(v, v.data, v._snapshot, data) for v, data in values.values() if v.data is not data]
+        changed = [(v, v.stored, v._snapshot, data) for v, data in values.values() if v.stored is not data]
         held = [(layer, layer._losses) for layer in self.adders]
-        around, training = context.entry, context.training
+        around, training, cast = context.entry, context.training, context.cast
         entry = context.entry = _Entry()
-        context.training = self._training
+        context.training, context.cast = self._training, self._cast
         outer, state.assigned = state.assigned, {}
         try:
             for v, _, _, data in changed:
@@ -114,7 +114,7 @@ class Replay:
             state.assigned = outer
             for v, data, snapshot, _ in changed:
                 v.data, v._snapshot = data, snapshot
-            context.entry, context.training = around, training
+            context.entry, context.training, context.cast = around, training, cast
             added = dict(entry.take_losses())
             for layer, losses in held:
                 layer._losses = losses

@@ -11,11 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import minirnn
-from minirnn import kernels, layers, models, ops, random, recompute
-from minirnn.autograd import Tensor, Variable, grad, no_grad
+from minirnn import backend, kernels, layers, models, ops, random, recompute
+from minirnn.autograd import Tensor, Variable, convert, grad, no_grad
 from minirnn.models.rollback import all_or_nothing
 from minirnn.utils import deserialize_keras_object, serialize_keras_object, set_random_seed
 from tests.laws.strategies import project
+
+
+def leaf(array):
+    """Return a Tensor of the current backend of which gradients are wanted."""
+    return Tensor(backend.asarray(array), requires_grad=True)
 
 
 def numbers(*shape, seed=0, dtype="float64"):
@@ -45,7 +50,7 @@ def test_a_function_and_its_gradient_are_the_same_bit_for_bit(seed, nested):
         return {"h": h, "twice": [h * h, ops.argmax(h, axis=1)]} if nested else h * x
 
     def run(wrap):
-        x, y = (Tensor(numbers(4, 3, seed=seed + n), requires_grad=True) for n in (1, 2))
+        x, y = (leaf(numbers(4, 3, seed=seed + n)) for n in (1, 2))
         outputs = wrap(function)({"x": x, "y": y}, scale=0.5)
         flat = minirnn.tree.flatten(outputs)
         floats = [z for z in flat if z.dtype == "float64"]
@@ -61,14 +66,14 @@ def test_a_function_is_run_once_and_then_once_more():
         calls.append(x)
         return x * x
 
-    x = Tensor(numbers(3), requires_grad=True)
+    x = leaf(numbers(3))
     y = recompute(function)(x)
     assert len(calls) == 1
     grad(ops.sum(y), [x])
     assert len(calls) == 2
     with no_grad():
         recompute(function)(x)
-    recompute(function)(Tensor(numbers(3)))
+    recompute(function)(convert(numbers(3)))
     assert len(calls) == 4
 
 
@@ -95,7 +100,7 @@ def test_a_function_may_use_tensors_from_around_it_that_have_a_history():
     w = Variable(numbers(3, 3))
 
     def run(wrap):
-        x = Tensor(numbers(4, 3), requires_grad=True)
+        x = leaf(numbers(4, 3))
         outside = ops.tanh(ops.matmul(x, w))
         y = wrap(lambda z: z * outside + ops.matmul(outside, w))(ops.sin(outside))
         return [y, *grad(project([y, outside]), [x, w])]
@@ -109,7 +114,7 @@ def test_one_function_after_another_gives_the_gradient_of_all():
     weights = [Variable(numbers(3, 3, seed=n) * 0.5) for n in range(4)]
 
     def run(wrap):
-        x = Tensor(numbers(4, 3), requires_grad=True)
+        x = leaf(numbers(4, 3))
         y = x
         for w in weights:
             y = wrap(lambda y, w: ops.tanh(ops.matmul(y, w)) + y)(y, w)
@@ -132,7 +137,7 @@ def test_functions_to_recompute_may_be_nested():
 
 
 def test_an_output_that_is_an_input_passes_through():
-    x = Tensor(numbers(3), requires_grad=True)
+    x = leaf(numbers(3))
     outside = x * 2.0
     y, same, number = recompute(lambda z: (z * z, z, 3))(outside)
     assert same is outside and number == 3
@@ -198,7 +203,7 @@ def test_a_second_derivative_is_the_same():
 
     def run(wrap):
         function = wrap(lambda x: ops.sum(ops.tanh(ops.matmul(x, w)) ** 3))
-        x = Tensor(numbers(4, 3), requires_grad=True)
+        x = leaf(numbers(4, 3))
         first = grad(function(ops.sin(x)), [x, w], create_graph=True)
         return [*first, *grad(project(first), [x, w])]
 
@@ -268,7 +273,7 @@ def test_a_layer_changes_its_statistics_and_seeds_once_and_adds_its_losses_once(
         set_random_seed(0)
         layer = wrap(block())
         for _ in range(2):
-            X = Tensor(x, requires_grad=True)
+            X = leaf(x)
             y = layer(X, training=True)
             losses = layer.losses
             found = grad(sum(losses, start=project(y)), [X, *layer.trainable_weights])
@@ -447,7 +452,7 @@ def test_memory_of_many_blocks_is_that_of_one():
                     x = ops.tanh(layer(x)) * 0.5
             return x
 
-        y = Tensor(x)
+        y = convert(x)
         tracemalloc.start()
         for _ in range(10):
             y = wrap(one_block)(y)
@@ -464,7 +469,7 @@ def test_nothing_is_kept_of_a_graph_that_was_walked():
     import weakref
 
     layer = recompute(layers.LSTM(3))
-    x = Tensor(numbers(2, 30, 4, dtype="float32"))
+    x = convert(numbers(2, 30, 4, dtype="float32"))
     y = layer(x)
     seen = weakref.ref(y.node.saved)
     gc.collect()

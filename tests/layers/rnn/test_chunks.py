@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import minirnn
-from minirnn import kernels, layers, ops, tree
+from minirnn import backend, kernels, layers, ops, tree
 from minirnn.autograd import Tensor, convert, grad, no_grad, value_and_grad
 from minirnn.backend import array_module
 from minirnn.layers.rnn import chunks
@@ -18,6 +18,11 @@ from tests.layers.rnn.nested_cells import NestedInput, RotatingCell
 from tests.standins import hostcupy_for_cupy
 
 steps_of = st.integers(1, 4)
+
+
+def leaf(array):
+    """Return a Tensor of the current backend of which gradients are wanted."""
+    return Tensor(backend.asarray(array), requires_grad=True)
 
 
 def numbers(*shape, seed=0, dtype="float64"):
@@ -56,7 +61,7 @@ def test_both_directions_of_a_bidirectional_layer_run_in_chunks(case, steps):
         return wrap(layer)
 
     plain, chunked = both(lambda layer: layer), both(lambda layer: minirnn.recompute(layer, steps))
-    x = Tensor(case.x_BTD, requires_grad=True)
+    x = leaf(case.x_BTD)
 
     def run(layer):
         outputs = layer(x, mask=case.mask_BT)
@@ -124,7 +129,7 @@ def test_a_cell_of_ones_own_changes_what_it_changes_once(sequences, masked, back
         layer = wrap(
             layers.RNN(Counting(dtype="float64"), return_sequences=sequences, dtype="float64", **options)
         )
-        X = Tensor(x, requires_grad=True)
+        X = leaf(x)
         for _ in range(2):
             outputs = layer(X, mask=mask, training=True)
             gradients = grad(project(outputs), [X, *layer.trainable_weights])
@@ -148,7 +153,7 @@ def test_inputs_outputs_and_states_may_be_nested(form):
         minirnn.utils.set_random_seed(0)
         cell = RotatingCell(3, 4, form, dtype="float64")
         layer = wrap(layers.RNN(cell, return_sequences=True, return_state=True, dtype="float64"))
-        inputs = NestedInput(Tensor(a, requires_grad=True), Tensor(b, requires_grad=True))
+        inputs = NestedInput(leaf(a), leaf(b))
         outputs = layer(inputs)
         again = layer(inputs)
         tree.assert_same_structure(outputs, again)
@@ -211,7 +216,7 @@ def test_a_frozen_layer_passes_gradients_to_its_inputs_and_states():
     def run(wrap):
         minirnn.utils.set_random_seed(0)
         layer = layers.GRU(3, dtype="float64", trainable=False)
-        x, h = (Tensor(numbers(*s), requires_grad=True) for s in [(2, 6, 2), (2, 3)])
+        x, h = (leaf(numbers(*s)) for s in [(2, 6, 2), (2, 3)])
         y = wrap(layer)(x, initial_state=h)
         return arrays(grad(project(y), [x, h]))
 
