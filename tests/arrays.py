@@ -26,7 +26,10 @@ HERE = Path(__file__).parent
 # What `-m gpu` runs, with the tests that are marked themselves: the laws, and the agreement of the tiers.
 GPU_FOLDERS = ("gpu", "kernels", "laws")
 # What makes no array, or makes them in a process of its own, which no stand-in reaches.
-WITHOUT_ARRAYS = ("benchmarks", "docs", "examples", "test_house.py", "test_package.py")
+WITHOUT_ARRAYS = (
+    *("benchmarks", "datasets", "docs", "examples"),
+    *("test_house.py", "test_main.py", "test_package.py"),
+)
 
 calls: Counter[tuple[str, str]] = Counter()  # of recurrent layers, by arrays and tier
 missing: list[str] = []  # why there are no arrays of a GPU, where they are asked for

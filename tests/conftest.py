@@ -5,8 +5,12 @@ import os
 # Before anything imports Keras or JAX: both read these once, at import.
 os.environ["KERAS_BACKEND"] = "jax"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-# The arrays of tests are small: a peer's thread pool costs more in switching than it saves.
-os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
+# The arrays of tests are small: a peer's thread pool costs more in switching than it saves, and a peer's
+# compiler more than what it makes faster.
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1 --xla_backend_optimization_level=0",
+)
 
 import importlib.metadata
 

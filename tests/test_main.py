@@ -29,7 +29,7 @@ def run(*arguments, **environment):
 def test_each_command_is_named_in_the_help_and_has_its_own():
     shown = run("--help")
     assert shown.returncode == 0 and not shown.stderr
-    for command in ("demo", "info", "bench"):
+    for command in ("demo", "info", "bench", "compare"):
         assert f"\n    {command} " in shown.stdout
         own = run(command, "--help")
         assert own.returncode == 0 and f"minirnn {command}" in own.stdout

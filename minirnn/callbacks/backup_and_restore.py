@@ -16,11 +16,11 @@ class BackupAndRestore(Callback):
     """Write down all that a run of `fit` depends on, and go on from there when `fit` is called again.
 
     A program that is killed at any moment and started again ends with the same bits in weights, optimizer,
-    History and files as one that was left alone. What is written down: weights, the states of stateful layers
-    and of seeds, the optimizer, metrics in the middle of an epoch, how far the epoch and the pass through the
-    data are with the order of a shuffle, the generators of minirnn, NumPy (the old global one) and Python, and
-    the state of each callback (`Callback.get_state`). Batches that were done before are taken again from a
-    generator, which cannot begin in the middle, but not trained on.
+    History and files as one that was left alone. What is written down: weights, the states of stateful
+    layers and of seeds, the optimizer, metrics in the middle of an epoch, how far the epoch and the pass
+    through the data are, with the order of a shuffle, the generators of minirnn, NumPy (the old global one)
+    and Python, and the state of each callback (`Callback.get_state`). Batches that were done before are
+    taken again from a generator, which cannot begin in the middle, but not trained on.
 
     The program must make the same model, data and callbacks again. What it keeps elsewhere (a counter in a
     layer that is no Variable, a file that an own callback appends to, the state of its own random generator)
@@ -99,7 +99,9 @@ class BackupAndRestore(Callback):
             return read_state(self._previous)
         except OSError as error:
             if os.path.exists(self._previous):
-                warnings.warn(f"BackupAndRestore: {error} Training goes on from the one before.", stacklevel=2)
+                warnings.warn(
+                    f"BackupAndRestore: {error} Training goes on from the one before.", stacklevel=2
+                )
                 return read_state(self._previous)
             raise OSError(
                 f"BackupAndRestore: {error} Remove it to start anew; with double_checkpoint=True there would "

@@ -3,7 +3,7 @@
 import csv
 import io
 import os
-from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -82,7 +82,6 @@ class CSVLogger(Callback):
         self._write()
 
 
-def _field(value):
-    if isinstance(value, str) or not isinstance(value, Iterable) or np.ndim(value) == 0:
-        return value
-    return f'"[{", ".join(map(str, value))}]"'
+def _field(value: Any):
+    whole = isinstance(value, str) or np.ndim(value) == 0
+    return value if whole else f'"[{", ".join(map(str, value))}]"'

@@ -29,8 +29,8 @@ def check_files(callbacks) -> None:
             place = os.path.realpath(path)
             if place in owners:
                 raise ValueError(
-                    f"{where}: {path!r} is written by another callback, {owners[place]}, too; give each a file "
-                    "of its own."
+                    f"{where}: {path!r} is written by another callback, {owners[place]}, too; give each a "
+                    "file of its own."
                 )
             owners[place] = where
             _check_writable(path, where, is_folder=getattr(callback, "writes_folder", False))

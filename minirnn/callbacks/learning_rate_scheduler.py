@@ -1,6 +1,7 @@
 """`LearningRateScheduler`: the learning rate of each epoch, from a function."""
 
 import inspect
+from typing import Any
 
 import numpy as np
 
@@ -54,11 +55,12 @@ class LearningRateScheduler(Callback):
     def on_epoch_begin(self, epoch, logs=None):
         optimizer = self.model.optimizer
         present = float(optimizer.learning_rate)
-        rate = self.schedule(epoch, present) if self._takes_rate else self.schedule(epoch)
+        rate: Any = self.schedule(epoch, present) if self._takes_rate else self.schedule(epoch)
         scalar = isinstance(rate, Tensor) and rate.size == 1
         if not (scalar or isinstance(rate, float | np.floating)):
             raise ValueError(
-                f"LearningRateScheduler: schedule must return a float; for epoch {epoch} it returned {rate!r}."
+                f"LearningRateScheduler: schedule must return a float; for epoch {epoch} it returned "
+                f"{rate!r}."
             )
         optimizer.learning_rate = rate = float(rate)
         if self.verbose > 0:

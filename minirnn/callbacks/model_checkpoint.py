@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -136,7 +137,8 @@ class ModelCheckpoint(MonitorCallback):
             self.model.save(path, overwrite=True)
 
     def _wanted(self, epoch, logs, path) -> bool:
-        what, current = f"Epoch {epoch + 1}: saving model to {path}", None
+        what = f"Epoch {epoch + 1}: saving model to {path}"
+        current: Any = None
         if self.save_best_only:
             current = self._monitored(logs, "every model is saved as if it were the best")
             if np.ndim(current) > 0:
@@ -179,5 +181,3 @@ class ModelCheckpoint(MonitorCallback):
     def set_state(self, state):
         self.best = state["best"]
         self._timer.since, self._timer.last = state["since"], state["last"]
-
-

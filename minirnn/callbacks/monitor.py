@@ -26,7 +26,7 @@ class MonitorCallback(Callback):
         A smaller change is none; its sign does not matter.
     """
 
-    def __init__(self, monitor="val_loss", mode="auto", baseline=None, min_delta=0):
+    def __init__(self, monitor="val_loss", mode="auto", baseline=None, min_delta=0.0):
         super().__init__()
         if mode not in _MODES:
             nearest = difflib.get_close_matches(str(mode).lower(), _MODES, n=1)
@@ -57,9 +57,9 @@ class MonitorCallback(Callback):
         elif required or all(getattr(metric, "built", True) for metric in self.model.metrics):
             names = _names_of(self.model)
             raise ValueError(
-                f"{type(self).__name__}: which way {self.monitor!r} is better cannot be told; pass mode='min' "
-                f"or mode='max'. The loss and metrics of the model are {', '.join(names)}, and the same after "
-                f"val_ with validation.{_hint(self.monitor, names)}"
+                f"{type(self).__name__}: which way {self.monitor!r} is better cannot be told; pass "
+                f"mode='min' or mode='max'. The loss and metrics of the model are {', '.join(names)}, and "
+                f"the same after val_ with validation.{_hint(self.monitor, names)}"
             )
 
     def _direction_by_name(self):
@@ -91,7 +91,7 @@ class MonitorCallback(Callback):
         if value is None:
             hint = _hint(self.monitor, logs)
             if self.monitor.startswith("val_") and not any(name.startswith("val_") for name in logs):
-                hint = f" There was no validation: pass validation_data to fit, or monitor another value.{hint}"
+                hint = f" There was no validation: pass validation_data, or monitor another value.{hint}"
             warnings.warn(
                 f"{type(self).__name__}: the logs have no {self.monitor!r}, so {consequence}. They have "
                 f"{', '.join(logs) or 'nothing'}.{hint}",

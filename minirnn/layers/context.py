@@ -18,6 +18,8 @@ class _Context(threading.local):
     cast: Any = None
     # Of a step that is watched for NaN, what notes each call; see models/nan_checks.py.
     watch: Any = None
+    # Of a model that is being made for a file, what limits its weights; see saving/loading.py.
+    loading: Any = None
 
 
 context = _Context()

@@ -311,6 +311,11 @@ class Layer(Configured, Tracked, Typed):
                 self.build(**{n: s for n, s in found.items() if s is not None})
             else:
                 self.build(first)
+        elif self._sublayers() and not inferring_shapes():
+            # Built by being called. Where it is made again from its config, this is what it is called on.
+            arguments = {**dict(zip(signature.names, args)), **kwargs}
+            shapes = {f"{name}_shape": shape_structure(value) for name, value in arguments.items()}
+            self._build_shapes = {k: v for k, v in shapes.items() if tree.is_nested(v)}
         self.built = True
 
     def _find_masks(self, signature, args, kwargs, first):

@@ -8,7 +8,7 @@ import numpy as np
 
 from minirnn import backend, constraints, initializers, regularizers
 from minirnn.autograd import Tensor, Variable, inferring, no_grad
-from minirnn.layers.context import name_scope, path_of
+from minirnn.layers.context import context, name_scope, path_of
 from minirnn.random import SeedGenerator
 
 # Attributes of these types hold nothing to track, and most attributes are of these types.
@@ -191,6 +191,8 @@ class Tracked:
             initializer = "glorot_uniform" if dtype.kind == "f" else "zeros"
         initializer = initializers.get(initializer)
         regularizer, constraint = regularizers.get(regularizer), constraints.get(constraint)
+        if context.loading is not None:
+            initializer = context.loading.initial(self, name, shape, initializer)
         with name_scope(self), inferring(False), no_grad():
             variable = Variable(initializer, shape, dtype.name, trainable, name, path_of(name or "variable"))
         variable.regularizer, variable.constraint = regularizer, constraint
@@ -243,5 +245,40 @@ class Tracked:
                     f"{self._where}: weight {variable.path!r} needs numbers; got dtype {array.dtype}."
                 )
         arrays = [backend.asarray_beside(a, v.data, v.dtype) for v, a in zip(variables, arrays)]
+        for variable, array in zip(variables, arrays):
+            variable.assign(array)
+
+    def save_own_variables(self, store) -> None:
+        """Put this layer's own weights into a dict-like `store`, under "0", "1", ...
+
+        A subclass may override this, and `load_own_variables`, to keep them in another form.
+        """
+        for i, variable in enumerate(self._own_weights()):
+            store[str(i)] = variable.numpy()
+
+    def load_own_variables(self, store) -> None:
+        """Set this layer's own weights from a `store` that `save_own_variables` filled.
+
+        Raises
+        ------
+        ValueError
+            If it holds another number of arrays, or one of another shape; no weight is set then.
+        """
+        variables = self._own_weights()
+        if len(store) != len(variables):
+            raise ValueError(
+                f"{self._where}: {len(variables)} weight(s), {[v.path for v in variables]}, are needed; the "
+                f"file has {len(store)}."
+                + ("" if self.built else " The layer is not built: call the model on data first.")
+            )
+        # A file says what shape an array has before it is read.
+        shape_of = getattr(store, "shape", lambda key: np.shape(store[key]))
+        for i, variable in enumerate(variables):
+            if tuple(shape_of(str(i))) != variable.shape:
+                raise ValueError(
+                    f"{self._where}: weight {variable.path!r} has shape {variable.shape}; in the file it has "
+                    f"{tuple(shape_of(str(i)))}."
+                )
+        arrays = [backend.asarray_beside(store[str(i)], v.data, v.dtype) for i, v in enumerate(variables)]
         for variable, array in zip(variables, arrays):
             variable.assign(array)

@@ -9,4 +9,17 @@ from minirnn.utils import registry
 
 __all__ = ["Functional", "Model", "Sequential", "pack_x_y_sample_weight", "unpack_x_y_sample_weight"]
 
+_SAVING = {"load_model", "model_from_json", "save_model"}
+
+
+def __getattr__(name):
+    if name in _SAVING:
+        from minirnn import saving
+
+        return getattr(saving, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 _table = registry.Table("model", "keras.models", (Model, Functional, Sequential), snake_case=False)
+# Keras has no public name for it, and finds it under this one.
+registry._exported[Functional] = ("keras.src.models.functional", "Functional")

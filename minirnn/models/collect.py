@@ -23,10 +23,12 @@ class Collected:
     ----------
     samples : int or None
         How many there will be.
+    along_time : bool
+        Whether batches are pieces of the same samples, one after the other in time.
     """
 
-    def __init__(self, samples):
-        self._samples = samples
+    def __init__(self, samples, along_time=False):
+        self._samples, self._along_time = samples, along_time
         self._structure: Any = None
         self._leaves: list | None = None
         self._filled = 0
@@ -53,5 +55,12 @@ class Collected:
         """Return all outputs; `where` begins the error if there are none."""
         if self._leaves is None:
             raise ValueError(f"{where}: the data yielded no batch.")
-        whole = [np.concatenate(e) if isinstance(e, list) else e[: self._filled] for e in self._leaves]
+        axis = 1 if self._along_time else 0
+        flat = [array.shape for e in self._leaves for array in e if axis and array.ndim < 3]
+        if flat:
+            raise ValueError(
+                f"{where}: the data are pieces of sequences, and so must outputs be, of shape (batch, time, "
+                f"...); got {flat[0]}. Recurrent layers return sequences with return_sequences=True."
+            )
+        whole = [np.concatenate(e, axis) if isinstance(e, list) else e[: self._filled] for e in self._leaves]
         return tree.pack_sequence_as(self._structure, whole)

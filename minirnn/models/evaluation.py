@@ -1,6 +1,7 @@
 """`Evaluation`: the loops that change no weights (`evaluate`, `predict`), and the steps on one batch."""
 
 import functools
+from typing import Any
 
 from minirnn import tree
 from minirnn.autograd import inferring, no_grad
@@ -68,6 +69,7 @@ class Evaluation(Trainer):
             logs = self._evaluate(feed, callbacks, where)
         finally:
             callbacks.close()
+            feed.close()
         return logs if return_dict else self._in_order(logs)
 
     def _callbacks(self, callbacks, verbose, feed) -> CallbackList:
@@ -125,7 +127,7 @@ class Evaluation(Trainer):
         source = source_of(x, where=where, batch_size=batch_size, steps=steps)
         feed = self._feed(source, steps, where)
         callbacks = self._callbacks(callbacks, verbose, feed)
-        collected = Collected(source.samples if steps is None else None)
+        collected = Collected(source.samples if steps is None else None, source.carries_state)
         self.stop_predicting = False
         callbacks.on_predict_begin()
         try:
@@ -145,6 +147,7 @@ class Evaluation(Trainer):
             callbacks.on_predict_end()
         finally:
             callbacks.close()
+            feed.close()
         with explained(where, advice=IN_PARTS):
             return collected.result(where)
 
@@ -209,7 +212,16 @@ class Evaluation(Trainer):
                     f"samples in batches of {source.batch_size} leave {source.samples % source.batch_size} "
                     "over. Choose a batch_size that divides them."
                 )
-        return Feed(source, steps, self.steps_per_execution, where)
+        at_pass = None
+        if source.carries_state:
+            model: Any = self
+            if not model.stateful:
+                raise ValueError(
+                    f"{where}: {type(source.data).__name__} gives pieces of sequences, and the model has no "
+                    "layer that goes on from one to the next. Make its recurrent layers with stateful=True."
+                )
+            at_pass = functools.partial(all_or_nothing, model.reset_states)
+        return Feed(source, steps, self.steps_per_execution, where, at_pass)
 
     def _dry_run(self, source, step, where, once=False):
         """Compute the first batch without any effect, to build what is not built and to raise what is wrong.

@@ -2,6 +2,7 @@
 
 import warnings
 from itertools import islice
+from typing import Any
 
 from minirnn.models.faults import explained
 from minirnn.models.run import random_state, set_random_state
@@ -19,6 +20,8 @@ class Feed:
         How many batches are given at a time.
     where : str
         Begins what is said of memory that runs out.
+    at_pass : callable, optional
+        Called when a pass through the source begins.
 
     Attributes
     ----------
@@ -30,11 +33,12 @@ class Feed:
         Whether `position` will be asked for.
     """
 
-    def __init__(self, source, steps=None, group=1, where="Feed"):
+    def __init__(self, source, steps=None, group=1, where="Feed", at_pass=None):
+        self._at_pass = at_pass
         self.source, self._given, self._group, self._where = source, steps, group, where
         self.steps = self._limit = steps or source.count
         self.exhausted = False
-        self._pass = None
+        self._pass: Any = None
         # Of this pass: the batches taken, its number, and the generators as they were when it began.
         self._taken = self._passes = 0
         self._began: dict = {}
@@ -52,18 +56,30 @@ class Feed:
         """
         self._passes, self._began = position["pass"], position["began"]
         self.exhausted, self._taken = position["exhausted"], position["taken"] or 0
-        self._pass = None
+        self.close()
         fresh = self._passes > 1 or position["taken"] is None
         if fresh and not self.source.one_shot:
             self.source.forget_first()
         if position["taken"] is not None:
             set_random_state(self._began)
-            self._pass = self.source.from_batch(self._taken)
+            self._pass = self._new_pass()
+
+    def _new_pass(self):
+        self.close()
+        if self._at_pass is not None:
+            self._at_pass()
+        return self.source.from_batch(self._taken, self._passes)
+
+    def close(self):
+        """Leave the pass that has begun, and end the threads that load for it."""
+        begun, self._pass = self._pass, None
+        if hasattr(begun, "close"):
+            begun.close()
 
     def restart(self):
         """Let the next epoch begin with the first batch, where the source can be gone through again."""
         if not self.source.one_shot:
-            self._pass = None
+            self.close()
 
     def epoch(self, done=0):
         """Yield the number of the first and of the last batch of each group, and the batches.
@@ -76,7 +92,10 @@ class Feed:
         if not done and (self._pass is None or self._given is None):
             self._began = random_state() if self.resumable else {}
             self._passes += 1
-            self._pass, self._taken = iter(self.source), 0
+            self._taken = 0
+            self._pass = self._new_pass()
+        elif not done:
+            self.source.begin_epoch()
         count, limit = done, self._limit
         while limit is None or count < limit:
             wanted = self._group if limit is None else min(self._group, limit - count)
@@ -98,6 +117,5 @@ class Feed:
                 stacklevel=3,
             )
         if ended or self._taken == self.source.count:
-            # The end of a pass may have more to do than the last batch.
-            next(self._pass, None)
-            self._pass = None
+            self.close()
+        self.source.end_epoch()

@@ -7,6 +7,7 @@ from minirnn.callbacks.history import History
 from minirnn.models.data import positive_int, unpack_x_y_sample_weight
 from minirnn.models.evaluation import Evaluation, check_verbose
 from minirnn.models.faults import ACCUMULATE
+from minirnn.models.rollback import all_or_nothing
 from minirnn.models.run import Run
 from minirnn.models.sources import ArraySource, source_of
 
@@ -86,6 +87,9 @@ class Fitting(Evaluation):
         ------
         ValueError, TypeError
             If the model is not compiled, or an argument or the data has a wrong form.
+        KeyboardInterrupt
+            On Ctrl-C. The model is as after some batch, each in whole or not at all, and can be used and
+            trained on; `history` has the History of the whole epochs.
         """
         self._check_compiled("fit")
         where = f"{self._where}: fit"
@@ -133,43 +137,57 @@ class Fitting(Evaluation):
                 steps=feed.steps,
             )
         self.stop_training = False
+        around = self._run, self._gradients_hook
         run = self._run = Run(self, feed, validation, callbacks, initial_epoch)
         try:
-            callbacks.on_train_begin()
+            # These set many weights; an interrupt between two of them leaves all as they were.
+            all_or_nothing(callbacks.on_train_begin)
             if callbacks.gradients_wanted:
                 self._gradients_hook = callbacks.on_gradients
             for epoch in range(run.epoch, epochs):
-                if feed.exhausted and not run.batch:
-                    break
-                if run.stopped and not run.batch:
+                if not run.batch and (feed.exhausted or run.stopped):
                     break
                 logs = self._train_epoch(epoch, run)
                 if validation is not None and validate_at(epoch + 1) and not validation.exhausted:
-                    validation.restart()
-                    val_logs = self._evaluate(validation, callbacks, f"{where}: validation")
+                    val_logs = self._validate(validation, run, f"{where}: validation")
                     logs.update({f"val_{name}": value for name, value in val_logs.items()})
                 run.at(epoch + 1, 0, logs)
                 callbacks.on_epoch_end(epoch, logs)
                 if self.stop_training:
                     break
-            if self.optimizer is not None and self.optimizer.built:
-                self.optimizer.finalize_variable_values(self.trainable_weights)
-            callbacks.on_train_end(run.logs)
+            all_or_nothing(self._finish, callbacks, run.logs)
         finally:
-            self._run = self._gradients_hook = None
+            self._run, self._gradients_hook = around
             callbacks.close()
+            for begun in (feed, validation):
+                if begun is not None:
+                    begun.close()
         return self.history
+
+    def _validate(self, validation, run, where) -> dict:
+        carried = []
+        if run.feed.source.carries_state:
+            # Training goes on with its own sequences, maybe in the middle of them.
+            layers = [getattr(layer, "_carried", None) for layer in self._flatten_layers()]
+            carried = [(v, v.data) for layer in layers if layer for v in layer.flat]
+        validation.restart()
+        logs = self._evaluate(validation, run.callbacks, where)
+        all_or_nothing(lambda: [variable.assign(data) for variable, data in carried])
+        return logs
+
+    def _finish(self, callbacks, logs):
+        if self.optimizer is not None and self.optimizer.built:
+            self.optimizer.finalize_variable_values(self.trainable_weights)
+        callbacks.on_train_end(logs)
 
     def _train_epoch(self, epoch, run) -> dict:
         where, callbacks = f"{self._where}: fit: epoch {epoch + 1}", run.callbacks
         self._forget_batches(where)
         callbacks.on_epoch_begin(epoch)
-        done = run.begin_epoch()
+        done = all_or_nothing(run.begin_epoch)
         logs = run.logs if done else None
         with self._hold():
-            for begin, end, batches in run.feed.epoch(done):
-                if done and run.stopped:
-                    break
+            for begin, end, batches in () if done and run.stopped else run.feed.epoch(done):
                 callbacks.on_train_batch_begin(begin)
                 for number, batch in enumerate(batches, begin + 1):
                     logs = self._logs_of(self.train_step, batch, f"{where}, batch {number}", ACCUMULATE)

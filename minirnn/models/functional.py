@@ -50,6 +50,9 @@ class Functional(Model):
         layers have one name.
     """
 
+    # In a file, whatever else a subclass holds.
+    stores_layers_first = True
+
     def __init__(self, inputs, outputs, name=None, trainable=None, **kwargs):
         super().__init__(name=name, **kwargs)
         for what, structure in (("inputs", inputs), ("outputs", outputs)):

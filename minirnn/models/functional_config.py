@@ -6,6 +6,7 @@ no layers and namedtuples have no form in Keras that could be read here; theirs 
 """
 
 import copy
+import functools
 from collections import namedtuple
 from typing import Any
 
@@ -13,6 +14,7 @@ from minirnn import ops, tree
 from minirnn.autograd.tensor import OPERATORS
 from minirnn.layers.layer import Layer
 from minirnn.ops.symbolic import KerasTensor, symbolic_call
+from minirnn.utils.naming import to_snake_case
 from minirnn.utils.registry import CustomObjectScope, deserialize_keras_object, serialize_keras_object
 
 
@@ -45,10 +47,14 @@ def config_of(model) -> dict:
 
 
 def _node(call, graph, of_op) -> dict:
-    return {
+    node: dict = {
         "args": [_encode(value, graph, of_op) for value in call.args],
         "kwargs": {name: _encode(value, graph, of_op) for name, value in call.kwargs.items()},
     }
+    if "training" in node["kwargs"] and not of_op:
+        # Keras writes it for every call, and goes by what the model is called with all the same.
+        node["keeps_training"] = True
+    return node
 
 
 def _encode(value, graph, of_op):
@@ -109,6 +115,13 @@ def _decode(value, outputs) -> Any:
 
 
 def _operation(config):
+    """Return the layer, or the op with the arguments that it always has, of one entry."""
+    module = config.get("module") or ""
+    if module.startswith("keras.src.ops."):
+        # Keras has a class for each op, made with some of its arguments.
+        name, given = to_snake_case(config["class_name"]), dict(config["config"])
+        given.pop("name", None)
+        return functools.partial(_operation({"class_name": "function", "config": name}), **given)
     if config["class_name"] == "function":
         name = config["config"]
         function = getattr(ops, name, None) if name in ops.__all__ else OPERATORS.get(name)
@@ -131,7 +144,7 @@ def from_config(cls, config, custom_objects=None):
         If a class is not known, or a call needs a tensor that no other call makes.
     """
     with CustomObjectScope(custom_objects or {}):
-        made = {layer["name"]: _operation(layer) for layer in config["layers"]}
+        made: dict[str, Any] = {layer["name"]: _operation(layer) for layer in config["layers"]}
         outputs: dict[tuple[str, int], list] = {}
         waiting = []
         for layer in config["layers"]:
@@ -163,6 +176,8 @@ def from_config(cls, config, custom_objects=None):
         return type(places)(map(tensors, places))
 
     rest = {k: v for k, v in config.items() if k not in ("layers", "input_layers", "output_layers")}
+    if rest.get("trainable"):
+        del rest["trainable"]  # it would set that of every layer, and each has its own in its config
     return cls(inputs=tensors(config["input_layers"]), outputs=tensors(config["output_layers"]), **rest)
 
 
@@ -177,6 +192,10 @@ def _made(entry, function, outputs) -> bool:
         args, kwargs = _decode(node["args"], outputs), _decode(node["kwargs"], outputs)
     except _NotYet:
         return False
+    if isinstance(function, functools.partial):
+        function, kwargs = function.func, {**function.keywords, **kwargs}
+    elif "training" in kwargs and not node.get("keeps_training"):
+        del kwargs["training"]
     if isinstance(function, Layer):
         result = function(*args, **kwargs)
     else:

@@ -4,6 +4,7 @@ from typing import Any, cast
 
 from minirnn.layers.layer import Layer, is_default
 from minirnn.models.fitting import Fitting
+from minirnn.models.saved import Saved
 from minirnn.utils.registry import CustomObjectScope
 
 
@@ -14,7 +15,7 @@ def _functional_arguments(args, kwargs) -> bool:
     )
 
 
-class Model(Fitting):
+class Model(Fitting, Saved):
     """Layers that are trained together.
 
     There are three ways to one. ``Model(inputs, outputs)`` makes a `Functional` model of the layers between

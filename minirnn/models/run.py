@@ -16,20 +16,22 @@ from minirnn.models.rollback import all_or_nothing
 def random_state() -> dict:
     """Return the states of the generators that are shared: minirnn's, Python's and NumPy's old one."""
     shared = [generator.state.numpy() for generator in random._global]
+    version, words, rest = python_random.getstate()
+    python = [version, np.array(words, np.uint32), rest]
     old = np.random.get_state(legacy=False)  # noqa: NPY002 - programs that draw from it go on with it too
-    return {"shared": shared, "python": python_random.getstate(), "numpy": old}
+    return {"shared": shared, "python": python, "numpy": old}
 
 
 def set_random_state(state) -> None:
-    """Set the generators to what `random_state` returned, where lists may stand for its tuples."""
+    """Set the generators to what `random_state` returned."""
     if not state["shared"]:
         random._global.clear()
     for value in state["shared"]:
         if not random._global:
             random.set_global_seed(0)
         random._global[0].state.assign(np.asarray(value, np.uint32))
-    version, values, rest = state["python"]
-    python_random.setstate((version, tuple(values), rest))
+    version, words, rest = state["python"]
+    python_random.setstate((version, tuple(words.tolist()), rest))
     np.random.set_state(state["numpy"])  # noqa: NPY002
 
 
@@ -52,7 +54,8 @@ class Run:
     Attributes
     ----------
     epoch, batch : int
-        The epoch, counted from 0, and how many of its batches are done; between two epochs the next one, and 0.
+        The epoch, counted from 0, and how many of its batches are done; between two epochs the next one and
+        0.
     logs : dict
         Of the last batch or, between two epochs, of the last epoch.
     stopped : bool
@@ -82,17 +85,24 @@ class Run:
             "metrics": list(metrics.values()),
         }
 
+    def _data(self) -> dict[str, int | None]:
+        source = self.feed.source
+        return {
+            "batches an epoch": self.feed.steps,
+            "samples": source.samples,
+            "samples a batch": source.batch_size,
+        }
+
     def state(self) -> dict:
         """Return all that the rest of the run depends on, in dicts, lists, arrays and numbers."""
-        feed = self.feed
         values = {kind: [v.numpy() for v in found] for kind, found in self._variables().items()}
         return {
             "epoch": self.epoch,
             "batch": self.batch,
             "logs": plain_logs(self.logs),
             "stopped": self.model.stop_training,
-            "data": {"batches": feed.steps, "samples": feed.source.samples, "size": feed.source.batch_size},
-            "feed": feed.position(),
+            "data": self._data(),
+            "feed": self.feed.position(),
             "validation": None if self.validation is None else self.validation.position(),
             "values": values,
             "callbacks": [
@@ -150,15 +160,14 @@ class Run:
         set_random_state(state["random"])
 
     def _check_data(self, state):
-        source = self.feed.source
-        given = {"batches": self.feed.steps, "samples": source.samples, "size": source.batch_size}
-        if state["batch"]:
-            for name, before in state["data"].items():
-                if before is not None and given[name] is not None and before != given[name]:
-                    what = {"batches": "batches an epoch", "samples": "samples", "size": "samples a batch"}[name]
-                    raise ValueError(
-                        f"It is from the middle of an epoch with {before} {what}; now there are {given[name]}."
-                    )
+        if not state["batch"]:
+            return
+        for what, now in self._data().items():
+            before = state["data"][what]
+            if before is not None and now is not None and before != now:
+                raise ValueError(
+                    f"It is from the middle of an epoch, and there were {before} {what}; now there are {now}."
+                )
 
     def _misfit(self, state) -> str | None:
         """Return what of the model is not as it was, in words."""
@@ -170,7 +179,8 @@ class Run:
                     return f"{variable.path!r} has shape {variable.shape}; in the backup it has {shape}."
             if len(shapes) != len(before):
                 what = {"carried": "states of stateful layers", "optimizer": "variables of the optimizer"}
-                return f"There are {len(shapes)} {what.get(kind, kind)}; in the backup there are {len(before)}."
+                now = f"{len(shapes)} {what.get(kind, kind)}"
+                return f"There are {now}; in the backup there are {len(before)}."
         return None
 
     def _rehearse(self):
@@ -182,5 +192,3 @@ class Run:
 
         with contextlib.suppress(_Enough):
             all_or_nothing(step, self.feed.source.peek())
-
-

@@ -44,6 +44,9 @@ class Sequential(Model):
     (None, 10)
     """
 
+    # In a file, whatever else a subclass holds.
+    stores_layers_first = True
+
     def __init__(self, layers=None, trainable=True, name=None, **kwargs):
         super().__init__(trainable=trainable, name=name, **kwargs)
         # Inputs are cast here, to the dtype of the first layer.

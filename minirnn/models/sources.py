@@ -6,7 +6,8 @@ gone through, with the number of its batches where that is known.
 
 import math
 from collections.abc import Iterator
-from itertools import chain, islice
+from contextlib import closing
+from itertools import chain, count, islice
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,10 @@ from minirnn.models.data import (
     to_tensor,
     unpack_x_y_sample_weight,
 )
+from minirnn.models.prefetch import load, loaded
+
+# How many labels are looked at in one piece, so that those in a mapped file need not fit into memory.
+_PIECE = 1 << 20
 
 
 def class_weights(y, class_weight, where) -> np.ndarray:
@@ -41,7 +46,7 @@ def class_weights(y, class_weight, where) -> np.ndarray:
         )
     if y is None or tree.is_nested(y):
         raise ValueError(f"{where}: class_weight needs one array of targets; got {type(y).__name__}.")
-    labels = backend.to_numpy(as_array(y, "y", where))
+    labels = as_array(y, "y", where)
     classes = labels.shape[-1] if labels.ndim > 1 and labels.shape[-1] > 1 else None
     table = {}
     for key, weight in class_weight.items():
@@ -51,12 +56,15 @@ def class_weights(y, class_weight, where) -> np.ndarray:
         if not isinstance(weight, int | float | np.number) or not weight >= 0:
             raise ValueError(f"{where}: class_weight of class {number} must be 0 or more; got {weight!r}.")
         table[number] = float(weight)
-    if labels.ndim > 1:
-        labels = labels.argmax(axis=-1) if classes is not None else labels[..., 0]
-    labels = np.round(labels).astype(np.int64)
-    weights = np.ones(labels.shape, config.floatx())
-    for number, weight in table.items():
-        weights[labels == number] = weight
+    weights = np.ones(labels.shape[:-1] if labels.ndim > 1 else labels.shape, config.floatx())
+    rows = max(1, _PIECE * len(labels) // max(1, labels.size))
+    for first in range(0, len(labels), rows):
+        piece = backend.to_numpy(labels[first : first + rows])
+        if piece.ndim > 1:
+            piece = piece.argmax(axis=-1) if classes is not None else piece[..., 0]
+        piece = np.round(piece).astype(np.int64)
+        for number, weight in table.items():
+            weights[first : first + rows][piece == number] = weight
     return weights
 
 
@@ -73,6 +81,8 @@ class Source:
         Known of arrays.
     one_shot : bool
         Whether it can be gone through only once.
+    carries_state : bool
+        Whether batches are pieces of sequences that go on from one to the next.
     """
 
     data: Any
@@ -80,6 +90,7 @@ class Source:
     samples: int | None = None
     batch_size: int | None = None
     one_shot = False
+    carries_state = False
 
     def peek(self):
         """Return the first batch, without an effect on the next pass."""
@@ -88,14 +99,23 @@ class Source:
     def forget_first(self):
         """Let the next pass begin anew, where `peek` has begun one."""
 
-    def from_batch(self, number) -> Iterator:
-        """Return what is left of a new pass after so many batches; what it draws is drawn at once."""
+    def begin_epoch(self):
+        """Told when an epoch begins in the middle of a pass; a pass that begins knows it by itself."""
+
+    def end_epoch(self):
+        """Told when an epoch has ended."""
+
+    def from_batch(self, number, passes=1) -> Iterator:
+        """Return what is left of a new pass after so many batches; what it draws is drawn at once.
+
+        `passes` is the number of the pass, counted from 1.
+        """
         rest = iter(self)
         next(islice(rest, number, number), None)
         return rest
 
     def __iter__(self) -> Iterator:
-        raise NotImplementedError
+        return self.from_batch(0)
 
 
 class ArraySource(Source):
@@ -173,10 +193,7 @@ class ArraySource(Source):
 
         return tree.map_structure(take, pack_x_y_sample_weight(self.x, self.y, self.sample_weight))
 
-    def __iter__(self):
-        return self.from_batch(0)
-
-    def from_batch(self, number):
+    def from_batch(self, number, passes=1):
         """See `Source`; batches before that are not cut."""
         order = None
         if self._shuffle:
@@ -231,36 +248,61 @@ class _BatchSource(Source):
 
 
 class SequenceSource(_BatchSource):
-    """Batches from an object with ``__len__`` and ``__getitem__``, such as a ``PyDataset`` of Keras."""
+    """Batches from an object with ``__len__`` and ``__getitem__``, such as a `PyDataset`, ours or Keras's.
 
-    count: int
+    It may also have ``num_batches`` (None for no end), ``on_epoch_begin``, ``on_epoch_end``, ``workers`` and
+    ``max_queue_size``; ``carries_state``, see `Source`; and ``begin_pass(number)``, which returns what to
+    take the batches of a pass from, in an order that stays as it is.
+    """
 
-    def __init__(self, data, class_weight, shuffle, where):
+    def __init__(self, data, class_weight, shuffle, steps, where):
         super().__init__(data, class_weight, where)
-        self.count = len(data)
-        self._shuffle = shuffle
-        if not self.count:
-            raise ValueError(f"{where}: the data is empty; {type(data).__name__} has length 0.")
+        name = type(data).__name__
+        self.count = data.num_batches if hasattr(data, "num_batches") else len(data)
+        if self.count is None and steps is None:
+            raise ValueError(f"{where}: {name} has no end; say how many batches make an epoch (steps).")
+        if self.count is not None and not self.count:
+            raise ValueError(f"{where}: the data is empty; {name} has length 0.")
+        if getattr(data, "use_multiprocessing", False):
+            raise ValueError(
+                f"{where}: {name} has use_multiprocessing=True, but threads load batches here. Make it "
+                "False, give it two workers or more, and let its __getitem__ be called by several at once."
+            )
+        self._workers = positive_int(getattr(data, "workers", 1), f"{name}.workers", where, at_least=0)
+        self._queue = positive_int(getattr(data, "max_queue_size", 10), f"{name}.max_queue_size", where)
+        self._own_order = hasattr(data, "begin_pass")
+        self._shuffle = shuffle and self.count is not None and not self._own_order
+        self.carries_state = bool(getattr(data, "carries_state", False))
 
     def peek(self):
         """Return the first batch."""
-        return self._convert(self.data[0])
+        return self._convert(load(self.data, 0, self._where))
 
-    def __iter__(self):
-        return self.from_batch(0)
-
-    def from_batch(self, number):
-        """See `Source`; batches before that are not loaded."""
+    def begin_epoch(self):
+        """See `Source`."""
         getattr(self.data, "on_epoch_begin", lambda: None)()
-        order = range(self.count)
-        if self._shuffle:
-            order = np.random.default_rng(random.draw_seed(None)).permutation(self.count)
-        return self._pass(order[number:])
 
-    def _pass(self, order):
-        for index in order:
-            yield self._convert(self.data[int(index)])
+    def end_epoch(self):
+        """See `Source`."""
         getattr(self.data, "on_epoch_end", lambda: None)()
+
+    def from_batch(self, number, passes=1):
+        """See `Source`; batches before that are not loaded."""
+        self.begin_epoch()
+        data = self.data.begin_pass(passes) if self._own_order else self.data
+        if self.count is None:
+            order = count(number)
+        elif not self._shuffle:
+            order = range(number, self.count)
+        else:
+            order = np.random.default_rng(random.draw_seed(None)).permutation(self.count)[number:].tolist()
+        return self._pass(loaded(data, order, self._where, self._workers, self._queue))
+
+    def _pass(self, batches):
+        # Closed with it, and not only when it is forgotten: threads may be at work behind it.
+        with closing(batches):
+            for batch in batches:
+                yield self._convert(batch)
 
 
 class IterableSource(_BatchSource):
@@ -321,8 +363,8 @@ def source_of(
                 f"{where}: {name} cannot be given beside an iterable of batches; each batch brings its own, "
                 "in the form (x, y) or (x, y, sample_weight)."
             )
-    if hasattr(x, "__len__") and hasattr(x, "__getitem__"):
-        return SequenceSource(x, class_weight, shuffle, where)
+    if hasattr(x, "__getitem__") and (hasattr(x, "__len__") or hasattr(type(x), "num_batches")):
+        return SequenceSource(x, class_weight, shuffle, steps, where)
     return IterableSource(x, class_weight, where)
 
 

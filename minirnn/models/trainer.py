@@ -22,9 +22,11 @@ from minirnn.models.rollback import all_or_nothing
 class _Compiled:
     """What `compile` made; an object of its own, so that the model does not take it for one of its parts."""
 
-    def __init__(self, loss, metrics):
+    def __init__(self, loss, metrics, arguments):
         self.loss: CompileLoss | None = loss
         self.metrics: CompileMetrics | None = metrics
+        # What it was called with, for a file.
+        self.arguments: dict = arguments
         self.tracker = metrics_module.Mean(name="loss")
         # The forms of data that have been tried out.
         self.seen: set = set()
@@ -108,6 +110,16 @@ class Trainer(Layer):
         where = f"{self._where}: compile"
         names = getattr(self, "output_names", None)
         optimizer = optimizers.get(optimizer)
+        arguments = {
+            "optimizer": optimizer,
+            "loss": loss,
+            "loss_weights": loss_weights,
+            "metrics": metrics,
+            "weighted_metrics": weighted_metrics,
+            "run_eagerly": bool(run_eagerly),
+            "steps_per_execution": steps_per_execution,
+            "jit_compile": jit_compile,
+        }
         mixed = optimizer is not None and self.dtype_policy.name == "mixed_float16"
         if mixed and auto_scale_loss and not isinstance(optimizer, optimizers.LossScaleOptimizer):
             optimizer = optimizers.LossScaleOptimizer(optimizer, name="loss_scale_optimizer")
@@ -118,7 +130,7 @@ class Trainer(Layer):
         self.steps_per_execution = positive_int(steps_per_execution, "steps_per_execution", where)
         self.optimizer, self.loss = optimizer, loss
         self.run_eagerly, self.jit_compile = bool(run_eagerly), False
-        self._compiled = _Compiled(compiled_loss, compiled_metrics)
+        self._compiled = _Compiled(compiled_loss, compiled_metrics, arguments)
         self.stop_training = False
         self.compiled = True
 
@@ -255,7 +267,7 @@ class Trainer(Layer):
             if context.watch is not None:
                 gradients = context.watch.gradients(loss, variables, optimizer)
             else:
-                gradients = grad(loss, variables)
+                gradients: Any = grad(loss, variables)
         if self._gradients_hook is not None:
             scale = float(optimizer.scale_loss(ops.ones(())))
             unscaled = gradients if scale == 1 else [None if g is None else g / scale for g in gradients]

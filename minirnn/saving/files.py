@@ -11,10 +11,10 @@ from contextlib import contextmanager
 def write_atomically(path) -> Iterator[str]:
     """Give a name to write to; what was written there has the name `path` once the block is left.
 
-    The temporary file lies in the folder of `path`. It is flushed to disk before it is renamed, and the folder
-    after that, so that whatever happens at any moment (a kill, a full disk, a power cut) `path` holds all of
-    the old file or all of the new one. If the block raises anything, the temporary file is removed and the old
-    file is as it was.
+    The temporary file lies in the folder of `path`. It is flushed to disk before it is renamed, and the
+    folder after that, so that whatever happens at any moment (a kill, a full disk, a power cut) `path` holds
+    all of the old file or all of the new one. If the block raises anything, the temporary file is removed and
+    the old file is as it was.
 
     Parameters
     ----------

@@ -36,10 +36,12 @@ def to_categorical(x, num_classes=None):
         if not labels.size:
             raise ValueError("to_categorical: without labels num_classes= must be given.")
         num_classes = int(labels.max()) + 1
-    if labels.size and not (labels.min() >= 0 and labels.max() < num_classes):
+    wrong = np.argwhere((labels < 0) | (labels >= num_classes))
+    if len(wrong):
+        place = tuple(wrong[0].tolist())
         raise ValueError(
-            f"to_categorical: labels must lie in [0, {num_classes}); got values from {labels.min()} to "
-            f"{labels.max()}."
+            f"to_categorical: labels must lie in [0, {num_classes}); got {labels[place]} at index "
+            f"{place if len(place) != 1 else place[0]}, and {len(wrong) - 1} more out of range."
         )
     if isinstance(x, Tensor):
         return ops.one_hot(labels, num_classes)

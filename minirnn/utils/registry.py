@@ -8,6 +8,9 @@ The dicts are Keras's, with Keras's names of modules ("keras.initializers"), so 
 """
 
 import difflib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import FunctionType
 from typing import Any
 
@@ -20,6 +23,8 @@ _exported: dict[Any, tuple[str, str]] = {}
 _registered: dict[str, Any] = {}
 _registered_names: dict[Any, str] = {}
 _scopes: list[dict[str, Any]] = []
+# The ids of what several configs hold, while they are made; what was made for each id, while they are read.
+_shared: ContextVar[tuple[frozenset[int], dict | None]] = ContextVar("shared", default=(frozenset(), None))
 
 
 def register_keras_serializable(package="Custom", name=None):
@@ -90,6 +95,16 @@ class CustomObjectScope:
 
 
 custom_object_scope = CustomObjectScope
+
+
+@contextmanager
+def sharing(ids=()) -> Iterator[None]:
+    """Let an object that several configs hold be one again; when configs are made, those with these ids."""
+    token = _shared.set((frozenset(ids), {}))
+    try:
+        yield
+    finally:
+        _shared.reset(token)
 
 
 def _table_of(module: str):
@@ -273,6 +288,8 @@ def _serialize_instance(thing) -> dict:
         extra = getattr(thing, f"get_{part}", lambda: None)()
         if extra is not None:
             config[part] = serialize_keras_object(extra)
+    if id(thing) in _shared.get()[0]:
+        config["shared_object_id"] = id(thing)
     return config
 
 
@@ -309,6 +326,9 @@ def deserialize_keras_object(config, custom_objects=None, *, table: Table | None
         return _deserialize_value(name, inner)
     if name == "function":
         return _find_function(inner, table)
+    number, objects = config.get("shared_object_id"), _shared.get()[1]
+    if objects and number in objects:
+        return objects[number]
     cls = _find_class(config, table)
     if isinstance(cls, FunctionType):
         return cls
@@ -317,6 +337,8 @@ def deserialize_keras_object(config, custom_objects=None, *, table: Table | None
         instance.build_from_config(config["build_config"])
     if config.get("compile_config"):
         instance.compile_from_config(config["compile_config"])
+    if objects is not None and number is not None:
+        objects[number] = instance
     return instance
 
 

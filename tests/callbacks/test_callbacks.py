@@ -22,7 +22,11 @@ def noting(notes):
         return lambda *args, **kwargs: notes.append((name, *args))
 
     return LambdaCallback(
-        **{name: hook(name) for name in HOOKS if "_batch_" not in name or name.count("_") > 2}
+        **{
+            name: hook(name)
+            for name in HOOKS
+            if name != "on_gradients" and ("_batch_" not in name or name.count("_") > 2)
+        }
     )
 
 
@@ -113,6 +117,33 @@ def test_logs_become_floats_in_the_order_of_their_names():
     assert plain["b"] == 2.0 and type(plain["b"]) is float and type(plain["z"]) is float
     assert plain["c"].tolist() == [1, 1] and plain["d"] == "text"
     assert plain_logs(None) == {}
+
+
+def test_what_a_callback_adds_to_the_logs_of_an_epoch_is_in_history_and_in_the_bar(capsys):
+    add = LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(mine=1.5 + epoch))
+    history = model().fit(X, Y, epochs=2, callbacks=[add]).history
+    assert history["mine"] == [1.5, 2.5]
+    assert " - mine: 2.5000" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_one_that_runs_last_is_called_after_those_behind_it():
+    notes = []
+    last = noting(notes)
+    last.runs_last, last.on_epoch_end = True, lambda epoch, logs: notes.append("last")
+    model().fit(
+        X, Y, verbose=0, callbacks=[last, LambdaCallback(on_epoch_end=lambda *_: notes.append("first"))]
+    )
+    assert [n for n in notes if isinstance(n, str)] == ["first", "last"]
+
+
+def test_names_are_loaded_when_used_and_the_lists_of_them_agree():
+    import minirnn.callbacks as room
+
+    assert sorted(room._WHERE) == sorted(room.__all__)
+    assert all(getattr(room, name).__name__ == name for name in room.__all__)
+    assert set(room.__all__) <= set(dir(room))
+    with pytest.raises(AttributeError, match=r"'minirnn\.callbacks' has no attribute 'EarlyStoping'"):
+        room.EarlyStoping  # noqa: B018
 
 
 def test_history_and_progress_are_added_once():

@@ -388,9 +388,10 @@ def test_arguments_by_place_and_by_name_reach_the_layer():
     lstm = layers.LSTM(2, return_state=True)
     states = [numbers(3, 2, seed=n, dtype="float32") for n in range(2)]
     sequence = numbers(3, 9, 2, dtype="float32")
-    expected = lstm(sequence, states)
-    assert bits(recompute(lstm)(sequence, states)) == bits(expected)
-    assert bits(recompute(lstm)(sequence, initial_state=states)) == bits(expected)
+    with kernels.use_tier("fused"):  # a faster one may keep more digits between steps than between chunks
+        expected = lstm(sequence, states)
+        assert bits(recompute(lstm)(sequence, states)) == bits(expected)
+        assert bits(recompute(lstm)(sequence, initial_state=states)) == bits(expected)
 
 
 def test_inputs_keep_their_dtype_on_the_way_to_the_layer():

@@ -154,7 +154,7 @@ class CarriedState:
             Variable(s, trainable=False, name="rnn_state", path=f"{path}/rnn_state") for s in self.initial
         ]
         self.variables = tree.pack_sequence_as(states, self.flat)
-        self.is_list = isinstance(states, list) and len(states) == len(self.flat)
+        self.is_list = isinstance(states, list) and all(isinstance(s, Tensor) for s in states)
 
     @property
     def batch_size(self) -> int | None:

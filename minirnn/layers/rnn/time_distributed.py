@@ -58,7 +58,9 @@ class TimeDistributed(Layer):
                 f"one time step, the same for all; got {shapes[0] if len(shapes) == 1 else shapes}."
             )
         signature = signature_of(type(self.layer).call)
-        masks = self._masks(mask, leading) if signature.takes_mask else None
+        masks = self._masks(mask, leading)
+        if not signature.takes_mask:
+            masks = None
         steps = [ops.unstack(x, axis=1) for x in flat]
         outputs = []
         for t in range(leading[1]):

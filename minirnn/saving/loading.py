@@ -1,0 +1,212 @@
+"""`load_model`, `load_weights`, `model_from_json`: from files to models."""
+
+import contextlib
+import importlib
+import math
+import os
+from typing import Any
+
+from minirnn import initializers
+from minirnn.layers.context import context
+from minirnn.layers.tracking import Tracked
+from minirnn.ops.symbolic import arrays_of_at_most
+from minirnn.saving import configs, hdf5, npz, state
+from minirnn.saving.archive import Archive
+from minirnn.saving.errors import UnsafeFileError, refusing
+from minirnn.utils.registry import CustomObjectScope, deserialize_keras_object, sharing
+
+CONFIG, METADATA = "config.json", "metadata.json"
+WEIGHTS = {"model.weights.h5": hdf5.File, "model.weights.npz": npz.File}
+# What a model may have beyond what its file stores: weights that a layer of the user's keeps in its own way.
+_SPARE = 1 << 20
+
+
+def deserialized(config, custom_objects=None) -> Any:
+    """Return what a config describes, with every class there, whatever else has been imported."""
+    # Each fills its table. By name, since models come after this in the order of the house.
+    for name in ("activations", "losses", "metrics", "models"):
+        importlib.import_module(f"minirnn.{name}")
+    with CustomObjectScope(custom_objects or {}), sharing():
+        return deserialize_keras_object(config)
+
+
+class _Loading:
+    """What limits the weights of a model that is made for a file, and spares them their first values.
+
+    Parameters
+    ----------
+    path : str
+    size : int or None
+        How many numbers the file stores.
+    """
+
+    def __init__(self, path, size):
+        self.path, self.left = path, math.inf if size is None else size + _SPARE
+
+    def initial(self, layer, name, shape, initializer):
+        """Return how a weight starts; raise if it is more than the file can have the values of."""
+        self.left -= math.prod(shape)
+        if self.left < 0:
+            raise UnsafeFileError(
+                f"{self.path}: refused, since the config asks for more weights than the file stores; the "
+                f"first too many is {name!r} of shape {shape}, of {layer._where}."
+            )
+        if type(layer).load_own_variables is not Tracked.load_own_variables:
+            return initializer  # it may leave some as they are
+        return initializers.Zeros()
+
+
+@contextlib.contextmanager
+def _limited(path, size):
+    before, context.loading = context.loading, _Loading(path, size)
+    try:
+        with arrays_of_at_most(configs.LARGEST_ARRAY) if size is not None else contextlib.nullcontext():
+            yield
+    finally:
+        context.loading = before
+
+
+def load_model(filepath, custom_objects=None, compile=True, safe_mode=True) -> Any:
+    """Return the model in a file that this or Keras wrote.
+
+    Parameters
+    ----------
+    filepath : str or path-like
+        Of a ``.keras`` file, or a whole model as ``.h5`` of Keras 2.
+    custom_objects : dict of str to class or function, optional
+        What the model is made of and neither minirnn has nor `register_keras_serializable` knows.
+    compile : bool
+        Whether to compile the model as it was, its optimizer's state included.
+    safe_mode : bool
+        False for a file from who is trusted: then `Lambda` layers load, functions that Keras stored as
+        bytecode run, and sizes are not limited.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    UnsafeFileError
+        A ValueError, if the file is damaged, or there is anything in it that is refused. Its one line says
+        what.
+    ImportError
+        If the file has HDF5 in it and h5py is not installed.
+    OSError
+        If the file cannot be opened.
+
+    Notes
+    -----
+    Nothing is executed because a file says so. A class or function is looked up by its name among those of
+    minirnn and those that the program registered, and nowhere else; arrays are never pickled; the archive is
+    not extracted; and sizes are checked before memory is taken.
+    """
+    path = os.fspath(filepath)
+    if path.endswith((".h5", ".hdf5")):
+        from minirnn.saving.legacy import load_legacy_model
+
+        return load_legacy_model(path, custom_objects, compile, safe_mode)
+    with open(path, "rb"):
+        pass  # a file that is not there, or may not be read, is no refusal
+    with Archive(path) as archive:
+        config = configs.parsed(path, archive.read(CONFIG, configs.LARGEST_TEXT), safe_mode)
+        with _weights_in(archive) as file:
+            return made(path, config, file.store, custom_objects, compile, safe_mode)
+
+
+def _weights_in(archive):
+    for name, kind in WEIGHTS.items():
+        if name in archive:
+            return kind(archive.path, archive.read(name))
+    raise UnsafeFileError(f"{archive.path}: refused, since it has none of {', '.join(WEIGHTS)}.")
+
+
+def made(path, config, store, custom_objects=None, compile=True, safe_mode=True) -> Any:
+    """Return a model from its config and the store of what it holds."""
+    if not compile:
+        config = {k: v for k, v in config.items() if k != "compile_config"}
+    with refusing(path, "the model"):
+        if not safe_mode:
+            from minirnn.saving.code import with_functions
+
+            config = with_functions(config)
+        with _limited(path, store.size if safe_mode else None):
+            model = deserialized(config, custom_objects)
+        if not isinstance(model, Tracked) or not hasattr(model, "save_weights"):
+            raise UnsafeFileError(
+                f"{path}: refused, since the config describes {model!r}, which is no model."
+            )
+        state.restore(model, store)
+    return model
+
+
+def load_weights(model, filepath, skip_mismatch=False, objects_to_skip=None) -> None:
+    """Set a model's weights, and its optimizer's state if it is compiled, from a file; all or nothing.
+
+    Parameters
+    ----------
+    model : Model
+        Built, and made of the same layers in the same places; their names do not matter.
+    filepath : str or path-like
+        Of a ``.weights.h5``, ``.weights.npz`` or ``.keras`` file.
+    skip_mismatch : bool
+        Whether to leave layers whose weights are not there, or of other shapes, as they are, with a warning.
+    objects_to_skip : list, optional
+        Layers and optimizers that are left as they are.
+
+    Raises
+    ------
+    ValueError
+        If the model is not built, or the file is of another model; an `UnsafeFileError` if it is refused.
+    ImportError, OSError
+        As `load_model`.
+    """
+    path = os.fspath(filepath)
+    if not model.built:
+        raise ValueError(
+            f"{model._where}: load_weights needs a model that is built. Call it on data, or "
+            "build(input_shape), first."
+        )
+    with open(path, "rb"):
+        pass
+    with contextlib.ExitStack() as stack:
+        if path.endswith(".keras"):
+            file = stack.enter_context(_weights_in(stack.enter_context(Archive(path))))
+        elif path.endswith(".weights.npz"):
+            file = stack.enter_context(npz.File(path))
+        elif path.endswith((".h5", ".hdf5")):
+            file = stack.enter_context(hdf5.File(path))
+            if not path.endswith(".weights.h5"):
+                from minirnn.saving.legacy import restore_legacy
+
+                restore_legacy(model, file, skip_mismatch)
+                return
+        else:
+            raise ValueError(
+                f"{model._where}: load_weights reads .weights.h5, .weights.npz and .keras files; got "
+                f"{path!r}."
+            )
+        optimizer = model.optimizer
+        if optimizer is not None and not optimizer.built:
+            kept = file.store.group("optimizer/vars")
+            if len(kept) > len(optimizer.variables):
+                optimizer.build(model.trainable_weights)
+        state.restore(model, file.store, skip_mismatch, objects_to_skip or ())
+
+
+def model_from_json(json_string, custom_objects=None) -> Any:
+    """Return the model that `Model.to_json` described, with new weights.
+
+    Parameters
+    ----------
+    json_string : str
+    custom_objects : dict of str to class or function, optional
+
+    Raises
+    ------
+    UnsafeFileError
+        A ValueError, if it is no such description.
+    """
+    config = configs.parsed("model_from_json", json_string)
+    with refusing("model_from_json", "the model"), arrays_of_at_most(configs.LARGEST_ARRAY):
+        return deserialized(config, custom_objects)

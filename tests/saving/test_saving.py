@@ -1,0 +1,269 @@
+"""Saving and loading changes nothing: outputs, weights, what training does next."""
+
+import json
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import minirnn
+from minirnn import layers, optimizers, saving
+from minirnn.utils import set_random_seed
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(4, 5, 3)).astype("float32")
+Y = RNG.normal(size=(4, 2)).astype("float32")
+
+NAMES = ["Adam", "SGD", "RMSprop", "Nadam", "Adamax", "Adagrad", "Adadelta", "Lion", "AdamW"]
+recurrent = st.sampled_from(
+    [
+        lambda: layers.LSTM(3, return_sequences=True, dropout=0.2),
+        lambda: layers.GRU(3, return_sequences=True, recurrent_dropout=0.2, reset_after=False),
+        lambda: layers.RNN([layers.GRUCell(2), layers.LSTMCell(3, dropout=0.3)], return_sequences=True),
+        lambda: layers.Bidirectional(layers.SimpleRNN(2, return_sequences=True, stateful=True)),
+        lambda: layers.LSTM(3, stateful=True, return_sequences=True),
+        lambda: layers.TimeDistributed(layers.Dense(3, activation="relu")),
+        lambda: layers.BatchNormalization(),
+        lambda: layers.Dropout(0.3),
+        lambda: layers.GaussianNoise(0.3),
+        lambda: layers.Conv1D(3, 2, padding="causal", kernel_regularizer="l2"),
+        lambda: layers.Masking(),
+    ]
+)
+
+
+def train(model, epochs=2):
+    set_random_seed(3)
+    return model.fit(X, Y, batch_size=4, epochs=epochs, verbose=0).history
+
+
+def assert_same(other, one):
+    for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    if one.optimizer is not None and one.optimizer.built:
+        for a, b in zip(one.optimizer.variables, other.optimizer.variables, strict=True):
+            np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+@settings(max_examples=20)
+@given(st.lists(recurrent, min_size=1, max_size=3), st.sampled_from(NAMES), st.booleans(), st.booleans())
+def test_training_goes_on_as_if_it_had_not_been_saved(tmp_path_factory, stack, optimizer, trained, built):
+    """To the bit: dropout draws the same, states of stateful layers are where they were."""
+    folder = tmp_path_factory.mktemp("model")
+    first = [minirnn.Input((5, 3), batch_size=4)] if built else []
+    model = minirnn.Sequential([*first, *(make() for make in stack), layers.LSTM(2), layers.Dense(2)])
+    model.compile(optimizer, "mse", metrics=["mae"])
+    if trained or not built:
+        train(model)
+    model.save(folder / "model.keras")
+    loaded = saving.load_model(folder / "model.keras")
+    assert loaded.get_config() == model.get_config()
+    assert_same(loaded, model)
+    np.testing.assert_array_equal(
+        loaded.predict(X, batch_size=4, verbose=0), model.predict(X, batch_size=4, verbose=0)
+    )
+    assert train(loaded) == train(model)
+    assert_same(loaded, model)
+
+
+def small(**options):
+    model = minirnn.Sequential([minirnn.Input((5, 3)), layers.LSTM(3), layers.Dense(2)])
+    model.compile(**{"optimizer": "adam", "loss": "mse", **options})
+    return model
+
+
+@pytest.mark.parametrize("ending", [".weights.h5", ".weights.npz"])
+@pytest.mark.parametrize("used_before", [False, True])
+def test_weights_alone_bring_the_state_of_the_optimizer(tmp_path, ending, used_before):
+    path, model, other = tmp_path / f"w{ending}", small(), small()
+    train(model)
+    if used_before:
+        train(other, epochs=1)
+    model.save_weights(path)
+    other.load_weights(path)
+    assert_same(other, model)
+    assert train(other) == train(model)
+
+
+def test_weights_come_from_a_whole_model_too(tmp_path):
+    model, other = small(), small()
+    train(model)
+    model.save(tmp_path / "m.keras")
+    other.load_weights(tmp_path / "m.keras")
+    assert_same(other, model)
+
+
+def test_an_optimizer_that_was_not_used_is_none_after_loading(tmp_path, recwarn):
+    model = small(optimizer=optimizers.SGD(0.25, momentum=0.5))
+    model.save(tmp_path / "m.keras")
+    loaded = saving.load_model(tmp_path / "m.keras")
+    assert float(loaded.optimizer.learning_rate) == 0.25 and int(loaded.optimizer.iterations) == 0
+    assert not recwarn.list
+
+
+def test_compile_false_gives_a_model_without_optimizer(tmp_path):
+    small().save(tmp_path / "m.keras")
+    loaded = saving.load_model(tmp_path / "m.keras", compile=False)
+    assert not loaded.compiled and loaded.optimizer is None
+
+
+def test_a_shared_layer_is_one_again(tmp_path):
+    embedding = layers.Embedding(7, 3)
+    parts = [minirnn.Sequential([minirnn.Input((None,)), embedding, layers.LSTM(2)]) for _ in range(2)]
+    inputs = minirnn.Input((None,))
+    model = minirnn.Model(inputs, layers.Concatenate()([part(inputs) for part in parts]))
+    model.save(tmp_path / "m.keras")
+    loaded = saving.load_model(tmp_path / "m.keras")
+    one, other = (part.layers[0] for part in loaded.layers if isinstance(part, minirnn.Sequential))
+    assert one is other
+    assert_same(loaded, model)
+
+
+@saving.register_keras_serializable("tests")
+class Counting(minirnn.Layer):
+    """Keeps its weight in a form of its own."""
+
+    def build(self, input_shape):
+        self.count = self.add_weight((), "zeros", name="count", trainable=False)
+
+    def call(self, x):
+        return x + self.count
+
+    def save_own_variables(self, store):
+        store["halves"] = np.array([self.count.numpy() / 2] * 2)
+
+    def load_own_variables(self, store):
+        self.count.assign(store["halves"].sum())
+
+
+def test_a_layer_may_keep_its_weights_in_its_own_form(tmp_path):
+    layer = Counting()
+    model = minirnn.Sequential([minirnn.Input((2,)), layer])
+    layer.count.assign(5.0)
+    model.save(tmp_path / "m.keras")
+    assert saving.load_model(tmp_path / "m.keras").layers[0].count.numpy() == 5
+
+
+def test_a_class_that_is_not_registered_comes_with_custom_objects(tmp_path):
+    class Own(layers.Dense):
+        pass
+
+    model = minirnn.Sequential([minirnn.Input((2,)), Own(2)])
+    model.save(tmp_path / "m.keras")
+    with pytest.raises(saving.UnsafeFileError, match="unknown name 'Own'"):
+        saving.load_model(tmp_path / "m.keras")
+    assert_same(saving.load_model(tmp_path / "m.keras", custom_objects={"Own": Own}), model)
+
+
+def test_mixed_precision_comes_back(tmp_path):
+    policy = minirnn.config.dtype_policy()
+    minirnn.config.set_dtype_policy("mixed_float16")
+    try:
+        model = small()
+        train(model)
+        model.save(tmp_path / "m.keras")
+        loaded = saving.load_model(tmp_path / "m.keras")
+    finally:
+        minirnn.config.set_dtype_policy(policy)
+    assert isinstance(loaded.optimizer, optimizers.LossScaleOptimizer)
+    assert_same(loaded, model)
+
+
+def test_training_false_in_a_functional_model_stays(tmp_path):
+    inputs = minirnn.Input((3,))
+    model = minirnn.Model(inputs, layers.Dropout(0.5)(inputs, training=False))
+    model.save(tmp_path / "m.keras")
+    x = np.ones((4, 3), "float32")
+    np.testing.assert_array_equal(saving.load_model(tmp_path / "m.keras")(x, training=True).numpy(), x)
+
+
+def test_weights_of_another_model_change_nothing(tmp_path):
+    model = minirnn.Sequential([minirnn.Input((5, 3)), layers.LSTM(3), layers.Dense(4)])
+    model.save_weights(tmp_path / "m.weights.h5")
+    other = small()
+    before = other.get_weights()
+    message = r"Dense '.*': weight '.*kernel' has shape \(3, 2\); in the file it has \(3, 4\)"
+    with pytest.raises(ValueError, match=message):
+        other.load_weights(tmp_path / "m.weights.h5")
+    for a, b in zip(other.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+    with pytest.warns(UserWarning, match="1 layer.* left as they are: Dense"):
+        other.load_weights(tmp_path / "m.weights.h5", skip_mismatch=True)
+    for a, b in zip(other.layers[0].get_weights(), model.layers[0].get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_objects_to_skip_stay_as_they_are(tmp_path):
+    model, other = small(), small()
+    model.save_weights(tmp_path / "m.weights.h5")
+    dense = other.layers[1].get_weights()
+    other.load_weights(tmp_path / "m.weights.h5", objects_to_skip=[other.layers[1]])
+    np.testing.assert_array_equal(other.layers[1].get_weights()[0], dense[0])
+    np.testing.assert_array_equal(other.layers[0].get_weights()[0], model.layers[0].get_weights()[0])
+
+
+def test_without_h5py_models_are_saved_and_loaded_all_the_same(tmp_path):
+    code = """
+import sys
+sys.modules["h5py"] = None
+import numpy as np
+import minirnn
+from minirnn import layers, saving
+model = minirnn.Sequential([minirnn.Input((5, 3)), layers.LSTM(3), layers.Dense(2)])
+model.compile("adam", "mse")
+model.fit(np.ones((2, 5, 3)), np.ones((2, 2)), verbose=0)
+model.save("m.keras")
+loaded = saving.load_model("m.keras")
+assert all((a == b).all() for a, b in zip(model.get_weights(), loaded.get_weights()))
+for call in (lambda: model.save_weights("w.weights.h5"), lambda: saving.load_model("h5.keras")):
+    try:
+        call()
+    except ImportError as error:
+        print(error)
+"""
+    small().save(tmp_path / "h5.keras")
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(minirnn.__path__[0]).rpartition("minirnn")[0]},
+    )
+    assert done.stdout.count("minirnn[keras]") == 2, done.stderr
+    assert zipfile.ZipFile(tmp_path / "m.keras").namelist()[-1] == "model.weights.npz"
+    assert saving.load_model(tmp_path / "m.keras").count_params() == small().count_params()
+
+
+def test_json_describes_the_model(tmp_path):
+    model = small()
+    assert json.loads(model.to_json(indent=2))["class_name"] == "Sequential"
+    loaded = minirnn.models.model_from_json(model.to_json())
+    assert loaded.get_config() == model.get_config()
+
+
+def test_errors_say_what_to_do(tmp_path):
+    model = small()
+    model.save(tmp_path / "m.keras")
+    cases = [
+        (lambda: model.save(tmp_path / "m.zip"), ValueError, "save writes .keras files"),
+        (lambda: model.save(tmp_path / "m.keras", overwrite=False), FileExistsError, "overwrite=True"),
+        (lambda: model.save_weights(tmp_path / "m.h5"), ValueError, ".weights.h5 or .weights.npz"),
+        (lambda: model.load_weights(tmp_path / "m.bin"), FileNotFoundError, "m.bin"),
+        (lambda: saving.load_model(tmp_path / "none.keras"), FileNotFoundError, "none.keras"),
+        (lambda: minirnn.Sequential([layers.Dense(2)]).save_weights("w.weights.h5"), ValueError, "is built"),
+        (lambda: minirnn.Sequential([layers.Dense(2)]).load_weights("w.weights.h5"), ValueError, "is built"),
+    ]
+    for call, kind, text in cases:
+        with pytest.raises(kind, match=text.replace(".", r"\.")):
+            call()
+
+
+def test_a_lambda_says_that_it_has_no_name(tmp_path):
+    model = minirnn.Sequential([minirnn.Input((2,)), layers.Lambda(lambda x: x + 1)])
+    with pytest.raises(ValueError, match="a lambda has no name"):
+        model.save(tmp_path / "m.keras")
+    assert not list(tmp_path.iterdir())
