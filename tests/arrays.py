@@ -98,8 +98,8 @@ def kind(of: backend.NumpyBackend) -> str:
 def describe(arrays: str) -> str:
     """Return the name of arrays and of the cuDNN beside them, with their versions."""
     if arrays == "hostcupy":
-        emulated = calls[arrays, "cudnn"]
-        return "hostcupy and emulated cuDNN (stand-ins)" if emulated else "hostcupy (a stand-in)"
+        alone = calls.total() and not calls[arrays, "cudnn"]
+        return "hostcupy (a stand-in)" if alone else "hostcupy and emulated cuDNN (stand-ins)"
     if arrays == "numpy":
         return "NumPy"
     gpu = backend.current()
@@ -127,11 +127,13 @@ def pytest_configure(config: pytest.Config) -> None:
         stack.enter_context(hostcupy_for_cupy())
         return
     if arrays == "cupy":
-        hypothesis.settings.load_profile("gpu")
+        if "HYPOTHESIS_PROFILE" not in os.environ:
+            hypothesis.settings.load_profile("gpu")
         try:
             backend.set_backend("cupy")
         except Unavailable as error:
             missing.append(str(error))
+            config.option.reportchars = "fE"  # one line says for all why they are skipped
             arrays = "numpy"  # so that the tests can be collected
     backend.set_backend(arrays)
 

@@ -13,11 +13,14 @@ os.environ.setdefault(
 )
 
 import importlib.metadata
+import signal
 
 import hypothesis
 import pytest
 
 pytest_plugins = ["tests.arrays"]
+# A shell starts what runs beside it deaf to Ctrl-C; the tests that press it are to be heard there too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Times vary on a shared machine, so no test fails by its clock. Under CI the examples are the same in each
 # run; elsewhere each run looks at new ones. HYPOTHESIS_PROFILE=thorough searches longer.

@@ -121,8 +121,8 @@ def _weights_in(archive):
     raise UnsafeFileError(f"{archive.path}: refused, since it has none of {', '.join(WEIGHTS)}.")
 
 
-def made(path, config, store, custom_objects=None, compile=True, safe_mode=True) -> Any:
-    """Return a model from its config and the store of what it holds."""
+def made(path, config, store, custom_objects=None, compile=True, safe_mode=True, restore=None) -> Any:
+    """Return a model from its config and the store of what it holds, which `restore` sets it from."""
     if not compile:
         config = {k: v for k, v in config.items() if k != "compile_config"}
     with refusing(path, "the model"):
@@ -136,7 +136,10 @@ def made(path, config, store, custom_objects=None, compile=True, safe_mode=True)
             raise UnsafeFileError(
                 f"{path}: refused, since the config describes {model!r}, which is no model."
             )
-        state.restore(model, store)
+        if restore is None:
+            state.restore(model, store)
+        else:
+            restore(model)
     return model
 
 

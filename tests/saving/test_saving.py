@@ -160,7 +160,6 @@ def test_a_class_that_is_not_registered_comes_with_custom_objects(tmp_path):
 
 
 def test_mixed_precision_comes_back(tmp_path):
-    policy = minirnn.config.dtype_policy()
     minirnn.config.set_dtype_policy("mixed_float16")
     try:
         model = small()
@@ -168,7 +167,7 @@ def test_mixed_precision_comes_back(tmp_path):
         model.save(tmp_path / "m.keras")
         loaded = saving.load_model(tmp_path / "m.keras")
     finally:
-        minirnn.config.set_dtype_policy(policy)
+        minirnn.config.set_dtype_policy(None)
     assert isinstance(loaded.optimizer, optimizers.LossScaleOptimizer)
     assert_same(loaded, model)
 

@@ -36,6 +36,18 @@ def test_labels_that_are_out_of_range_missing_or_fractions_are_refused(bad, clas
         to_categorical(bad, classes)
 
 
+@pytest.mark.parametrize(
+    "words, bad",
+    [
+        (r"in \[0, 3\); got 3 at index 1, and 1 more out of range", [0, 3, 1, -1]),
+        (r"got -1 at index \(1, 0\), and 0 more", [[0, 1], [-1, 2]]),
+    ],
+)
+def test_a_label_that_is_out_of_range_is_named_with_its_place(words, bad):
+    with pytest.raises(ValueError, match=words):
+        to_categorical(bad, 3)
+
+
 @pytest.mark.parametrize("order", [1, 2, 3])
 @pytest.mark.parametrize("kind", [np.asarray, Tensor])
 def test_norms_become_one_and_zeros_stay(order, kind):
