@@ -197,3 +197,14 @@ class TestStateSize:
         assert isinstance(shape[1:], minirnn.TensorShape) and shape[0] == 2
         assert minirnn.TensorShape(4) == (4,)
         assert repr(shape) == "TensorShape([2, 3, None])"
+
+
+def test_a_stateful_stack_of_cells_with_one_state_each_carries_them():
+    """As many cells as states: their states are lists in a list all the same."""
+    cells = [layers.SimpleRNNCell(2), layers.GRUCell(3)]
+    layer = layers.RNN(cells, stateful=True, return_state=True)
+    x = np.random.default_rng(0).normal(size=(2, 3, 4)).astype("float32")
+    layer(x)
+    _, *states = layer(x)
+    for carried, state in zip(tree.flatten(layer.states), tree.flatten(states)):
+        np.testing.assert_array_equal(carried, state)

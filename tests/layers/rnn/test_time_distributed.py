@@ -86,3 +86,9 @@ def test_gradients_equal_those_of_the_layer_on_all_steps_at_once():
         np.testing.assert_allclose(a, b, atol=1e-12)
     with kernels.use_tier("generic"):
         assert layer(x).shape == (3, 6, 3)
+
+
+def test_a_mask_of_another_length_is_refused_even_where_the_layer_has_no_use_for_one():
+    layer = layers.TimeDistributed(layers.Dense(2))
+    with pytest.raises(ValueError, match=r"mask must have a shape that starts with \(batch, time\) = \(2, 3\)"):
+        layer(np.zeros((2, 3, 4), "float32"), mask=np.ones((2, 4), bool))
