@@ -1,4 +1,4 @@
-"""``python -m minirnn``: the demonstration, what this machine has, and how fast it is."""
+"""``python -m minirnn``: the demonstration, what this machine has, how fast and how right it is."""
 
 import argparse
 import os
@@ -19,7 +19,7 @@ def _parser():
     parser = argparse.ArgumentParser(prog="python -m minirnn", description=__doc__, epilog=_EPILOG)
     parser.add_argument("--version", action="version", version=f"minirnn {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_demo, _add_info, _add_bench):
+    for add in (_add_demo, _add_info, _add_bench, _add_compare):
         add(commands)
     return parser
 
@@ -82,13 +82,42 @@ def _run_bench(options):
     run_bench(options.gpu, options.json, options.rounds, options.quick, options.tf32)
 
 
+def _add_compare(commands):
+    compare = commands.add_parser(
+        "compare", help="hold minirnn against Keras, PyTorch or its own generic kernel, on drawn calls"
+    )
+    compare.set_defaults(run=_run_compare)
+    compare.add_argument("model", nargs="?", help="a saved model to compare in place of drawn layers")
+    compare.add_argument(
+        "--peer", default="keras", help="keras, torch, minirnn or MODULE:FUNCTION (default: %(default)s)"
+    )
+    compare.add_argument(
+        "--peer-backend",
+        metavar="NAME",
+        help="of Keras jax, torch, tensorflow or numpy (default: jax); of minirnn generic or fused "
+        "(default: generic)",
+    )
+    compare.add_argument("--candidate", default="minirnn", metavar="NAME", help="default: %(default)s")
+    compare.add_argument("--cases", type=_positive, default=100, help="how many (default: %(default)s)")
+    compare.add_argument("--seed", type=int, default=0, help="of the cases (default: %(default)s)")
+    compare.add_argument("--case", type=int, metavar="N", help="run only the case of that number")
+    compare.add_argument("--report", metavar="FILE", help="write a page of HTML there")
+
+
+def _run_compare(options):
+    from minirnn.testing.command import run_compare
+
+    return run_compare(options)
+
+
 def main(arguments=None) -> int:
-    """Run the command line; returns the exit status."""
+    """Run the command line; returns the exit status: 0, 1 if `compare` found a difference, 2 on an error."""
     options = _parser().parse_args(arguments)
     from minirnn.backend.cupy_backend import Unavailable
 
+    status = 0
     try:
-        options.run(options)
+        status = options.run(options) or 0
         sys.stdout.flush()
     except BrokenPipeError:
         # Who reads, `head` perhaps, has had enough. Python would say so once more at the end.
@@ -96,7 +125,7 @@ def main(arguments=None) -> int:
     except (OSError, ValueError, Unavailable) as error:
         print(f"minirnn {options.command}: {error}", file=sys.stderr)
         return 2
-    return 0
+    return status
 
 
 if __name__ == "__main__":

@@ -90,5 +90,5 @@ def test_gradients_equal_those_of_the_layer_on_all_steps_at_once():
 
 def test_a_mask_of_another_length_is_refused_even_where_the_layer_has_no_use_for_one():
     layer = layers.TimeDistributed(layers.Dense(2))
-    with pytest.raises(ValueError, match=r"mask must have a shape that starts with \(batch, time\) = \(2, 3\)"):
+    with pytest.raises(ValueError, match=r"mask must have a shape that starts with .* = \(2, 3\)"):
         layer(np.zeros((2, 3, 4), "float32"), mask=np.ones((2, 4), bool))

@@ -1,0 +1,275 @@
+"""Many cases in a row, and what is counted of them: ``python -m minirnn compare``."""
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from minirnn.testing.case import Case, Question
+from minirnn.testing.choices import Choices, again, choose_case, numbered, smaller
+from minirnn.testing.comparison import compare_case
+from minirnn.testing.difference import Report, compare_answers
+from minirnn.testing.minirnn_engine import Minirnn
+from minirnn.testing.sides import Side, side_of
+
+STATUSES = ("agreed", "known", "differed", "both refused")
+MOST_SHRUNK = 5  # failing cases that are made smaller; the rest are shown as they came
+
+
+@dataclass
+class Failure:
+    """A case that differed.
+
+    Attributes
+    ----------
+    number : int
+    case : Case
+    report : Report
+    smallest : Case, optional
+        The smallest found that differs too.
+    smallest_report : Report, optional
+    """
+
+    number: int
+    case: Case
+    report: Report
+    smallest: Case | None = None
+    smallest_report: Report | None = None
+
+
+@dataclass
+class Session:
+    """What a run found.
+
+    Attributes
+    ----------
+    candidate, reference : str
+    counts : Counter
+        Of each of `STATUSES`.
+    by_kind, by_option : dict of str to Counter
+    known : Counter
+        Of known differences, by their headings in docs/differences.md.
+    unasked : list of int
+        Numbers of cases that both refused though nothing was wrong with them on purpose.
+    failures : list of Failure
+    relative, ulps : list of float
+        The largest difference of each case in which both answered the same, or nearly.
+    seconds : float
+        Without the start of a peer's process.
+    versions : dict
+    """
+
+    candidate: str
+    reference: str
+    seed: int = 0
+    counts: Counter = field(default_factory=Counter)
+    by_kind: dict[str, Counter] = field(default_factory=dict)
+    by_option: dict[str, Counter] = field(default_factory=dict)
+    known: Counter = field(default_factory=Counter)
+    unasked: list[int] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    relative: list[float] = field(default_factory=list)
+    ulps: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+    versions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def cases(self) -> int:
+        """How many were run."""
+        return sum(self.counts.values())
+
+    def add(self, number: int, case: Case, report: Report) -> None:
+        """Count a case."""
+        status = "known" if report.known else report.status
+        self.counts[status] += 1
+        self.by_kind.setdefault(case.layer["class"], Counter())[status] += 1
+        for option in options_of(case):
+            self.by_option.setdefault(option, Counter())[status] += 1
+        if report.known:
+            self.known[report.known] += 1
+        elif status == "differed":
+            self.failures.append(Failure(number, case, report))
+        elif status == "both refused" and not case.wrong:
+            self.unasked.append(number)
+        if report.agreed and report.largest is not None:
+            self.relative.append(report.largest.relative)
+            self.ulps.append(max(d.ulps for d in report.differences))
+
+
+def options_of(case: Case) -> list[str]:
+    """Return all that a case has beyond defaults, as "name=value", each once."""
+    found = []
+    for part in case.parts():
+        for name, value in part.items():
+            if name in ("class", "units", "filters", "input_dim", "output_dim", "kernel_size"):
+                continue
+            plain = not isinstance(value, dict | list)
+            found.append(f"{name}={value}" if plain else name)
+        if part is not case.layer:
+            found.append(f"inner {part['class']}")
+    found += [f"dtype={case.dtype}"]
+    if case.mask is not None:
+        found.append("mask, with the inputs" if case.mask_travels else "mask, passed")
+    found += ["initial_state"] * case.initial_state + ["training steps"] * bool(case.steps)
+    return list(dict.fromkeys(found))
+
+
+def run_cases(candidate: str, reference: str, count: int, seed: int = 0, only: int | None = None) -> Session:
+    """Compare two sides on drawn cases.
+
+    Parameters
+    ----------
+    candidate, reference : str
+        Names, as `side_of` takes them.
+    count : int
+    seed : int
+    only : int, optional
+        Run the case of that number and no other.
+
+    Raises
+    ------
+    ValueError, RuntimeError, ImportError
+        If there is no such side, or its process ends.
+    """
+    sides: list[Side] = []
+    try:
+        for name in (candidate, reference):
+            sides.append(side_of(name))
+        return _run(sides, (candidate, reference), range(count) if only is None else [only], seed)
+    finally:
+        for side in sides:
+            side.close()
+
+
+def _run(sides: list[Side], names, numbers, seed) -> Session:
+    candidate, reference = sides
+    session = Session(sides[0].name, sides[1].name, seed)
+    for side in sides:
+        session.versions |= getattr(side, "versions", {})
+    for_torch = "torch" in names
+
+    def case_of(choices: Choices) -> Case:
+        return choose_case(choices, for_torch=for_torch)
+
+    start = time.perf_counter()
+    with progress(len(numbers), f"{names[0]} and {names[1]}") as advance:
+        for number in numbers:
+            choices = numbered(seed, number)
+            case = case_of(choices)
+            session.add(number, case, compare_case(candidate, reference, case, given=names))
+            failed = session.failures[-1:] if len(session.failures) <= MOST_SHRUNK else []
+            if failed and failed[0].number == number:
+                shrink(failed[0], choices.made, sides, names, case_of)
+            advance()
+    session.seconds = time.perf_counter() - start
+    return session
+
+
+def shrink(failure: Failure, made, sides, names, case_of) -> None:
+    """Find the smallest case that fails as this one does."""
+    candidate, reference = sides
+    refused = [r is not None for r in failure.report.refusals]
+
+    def still_fails(choices) -> bool:
+        case = case_of(choices)
+        report = compare_case(candidate, reference, case)
+        return not report.agreed and not report.known and [r is not None for r in report.refusals] == refused
+
+    smallest: Case = case_of(again(smaller(made, still_fails)))
+    failure.smallest = smallest
+    failure.smallest_report = compare_case(candidate, reference, smallest, given=names)
+
+
+class _Model(Side):
+    """minirnn with a saved model."""
+
+    def __init__(self, path):
+        from minirnn import saving
+
+        self.model = saving.load_model(path, compile=False)
+        self.side = Minirnn(layer=self.model)
+        self.name = "minirnn"
+
+    def answer(self, question):
+        return self.side.answer(question)
+
+    def close(self):
+        """There is nothing to close."""
+
+
+def run_model(path: str, reference: str, count: int, seed: int = 0, only: int | None = None) -> Session:
+    """Compare minirnn and Keras on a saved model, with drawn inputs.
+
+    Parameters
+    ----------
+    path : str
+        Of a file that Keras and minirnn can load.
+    reference : str
+        "keras:" and a backend.
+    count, seed, only : int
+        As for `run_cases`; each case is a batch of other inputs.
+
+    Raises
+    ------
+    ValueError
+        If the model has no single input, or `reference` is no Keras.
+    OSError
+        If there is no such file.
+    """
+    from minirnn.testing.process import KerasProcess
+
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    if not reference.startswith("keras"):
+        raise ValueError(f"a saved model is compared with Keras; got {reference!r}.")
+    ours, theirs = _Model(path), KerasProcess(reference.partition(":")[2] or "jax", path)
+    try:
+        session = Session("minirnn", theirs.name, seed, versions=theirs.versions)
+        start = time.perf_counter()
+        numbers = range(count) if only is None else [only]
+        with progress(len(numbers), path) as advance:
+            for number in numbers:
+                question = _inputs_of(ours.model, theirs.shape, seed, number)
+                answers = ours.answer(question), theirs.answer(question)
+                report = compare_answers(*answers, (ours.name, theirs.name))
+                report.script = f"python -m minirnn compare {path} --seed {seed} --case {number}"
+                case = Case({"class": type(ours.model).__name__}, question.x.shape, str(question.x.dtype))
+                session.add(number, case, report)
+                advance()
+        session.seconds = time.perf_counter() - start
+        return session
+    finally:
+        theirs.close()
+
+
+def _inputs_of(model, shape, seed, number) -> Question:
+    if not isinstance(shape, list | tuple) or not all(n is None or isinstance(n, int) for n in shape):
+        raise ValueError(f"only models with one input can be compared; this one has the shapes {shape}.")
+    rng = np.random.default_rng([seed, number])
+    sizes = [2 + number % 2 if i == 0 else 3 + number % 3 if n is None else n for i, n in enumerate(shape)]
+    first = next((layer for layer in model.layers if type(layer).__name__ != "InputLayer"), None)
+    dtype = model.compute_dtype
+    if type(first).__name__ == "Embedding":
+        x = rng.integers(0, first.input_dim, sizes).astype("int32")  # type: ignore[union-attr]
+    else:
+        x = rng.standard_normal(sizes).astype(dtype)
+    return Question(x=x, dtype=dtype)
+
+
+@contextmanager
+def progress(total: int, title: str) -> Iterator:
+    """Give a function that advances a progress bar, which is shown where standard error is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda: bar.advance(task)

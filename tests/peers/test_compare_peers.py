@@ -1,0 +1,53 @@
+"""The comparing tool on the peers themselves, and each case of docs/differences.md."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from minirnn.testing import Case, side_of
+from minirnn.testing.comparison import compare_case
+from minirnn.testing.known import KNOWN
+from minirnn.testing.session import run_cases
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "differences.md"
+CASES = dict(re.findall(r"^## (.*)\n\n`(Case\(.*\))`$", DOCUMENT.read_text(encoding="utf-8"), re.M))
+
+
+@pytest.fixture(scope="module")
+def on_jax(keras):
+    side = side_of("keras:jax")
+    yield side
+    side.close()
+
+
+@pytest.fixture(scope="module")
+def on_torch(keras, torch):
+    side = side_of("keras:torch")
+    yield side
+    side.close()
+
+
+def test_each_known_difference_has_its_heading():
+    headings = set(re.findall(r"^## (.*)$", DOCUMENT.read_text(encoding="utf-8"), re.M))
+    assert {known.title for known in KNOWN} == headings
+
+
+@pytest.mark.parametrize("title", CASES)
+def test_each_case_that_the_document_shows_is_what_its_heading_says(title, on_jax, on_torch):
+    case = eval(CASES[title], {"Case": Case})
+    reports = [compare_case(side_of("minirnn"), peer, case) for peer in (on_jax, on_torch)]
+    assert title in [report.known for report in reports], "\n".join(map(str, reports))
+    assert all(report.agreed or report.known for report in reports), "\n".join(map(str, reports))
+
+
+def test_drawn_calls_agree_with_pytorch(torch):
+    session = run_cases("minirnn", "torch", 60)
+    assert session.counts["agreed"] == 60, [str(f.report) for f in session.failures]
+
+
+def test_drawn_calls_agree_with_keras_but_for_known_differences(keras, torch):
+    """On PyTorch, where nothing is compiled; hundreds on JAX are the command's own work."""
+    session = run_cases("minirnn", "keras:torch", 80, seed=7)
+    assert not session.failures, "\n\n".join(str(f.smallest_report or f.report) for f in session.failures)
+    assert session.counts["agreed"] > 40
