@@ -193,7 +193,7 @@ def test_an_error_in_the_middle_of_training_ends_the_threads(error):
                 assert workers_alive()
                 raise error
 
-    data = Batches(50, delays=(0.002,), workers=3, max_queue_size=40)
+    data = Batches(50, delays=(0.05,), workers=3, max_queue_size=40)
     # As it is kept, so are the frames that hold what loads.
     with pytest.raises(error) as caught:
         compiled().fit(data, callbacks=[Break()], validation_data=Batches(workers=2), verbose=0)
@@ -222,7 +222,7 @@ def test_an_error_in_the_middle_of_a_loop_without_training_ends_the_threads(meth
 
         on_predict_batch_end = on_test_batch_end
 
-    data = Batches(50, delays=(0.002,), workers=3, max_queue_size=40)
+    data = Batches(50, delays=(0.05,), workers=3, max_queue_size=40)
     with pytest.raises(KeyboardInterrupt) as caught:
         getattr(compiled(), method)(data, callbacks=[Break()], verbose=0)
     assert not workers_alive()
