@@ -11,16 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import minirnn
-from minirnn import backend, kernels, layers, models, ops, random, recompute
-from minirnn.autograd import Tensor, Variable, convert, grad, no_grad
+from minirnn import kernels, layers, models, ops, random, recompute
+from minirnn.autograd import Variable, convert, grad, no_grad
 from minirnn.models.rollback import all_or_nothing
 from minirnn.utils import deserialize_keras_object, serialize_keras_object, set_random_seed
+from tests.arrays import leaf
 from tests.laws.strategies import project
-
-
-def leaf(array):
-    """Return a Tensor of the current backend of which gradients are wanted."""
-    return Tensor(backend.asarray(array), requires_grad=True)
 
 
 def numbers(*shape, seed=0, dtype="float64"):

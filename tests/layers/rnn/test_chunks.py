@@ -8,21 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import minirnn
-from minirnn import backend, kernels, layers, ops, tree
-from minirnn.autograd import Tensor, convert, grad, no_grad, value_and_grad
+from minirnn import kernels, layers, ops, tree
+from minirnn.autograd import convert, grad, no_grad, value_and_grad
 from minirnn.backend import array_module
 from minirnn.layers.rnn import chunks
+from tests.arrays import leaf
 from tests.laws import strategies
 from tests.laws.strategies import arrays, assert_equal, project
 from tests.layers.rnn.nested_cells import NestedInput, RotatingCell
 from tests.standins import hostcupy_for_cupy
 
 steps_of = st.integers(1, 4)
-
-
-def leaf(array):
-    """Return a Tensor of the current backend of which gradients are wanted."""
-    return Tensor(backend.asarray(array), requires_grad=True)
 
 
 def numbers(*shape, seed=0, dtype="float64"):
