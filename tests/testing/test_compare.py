@@ -70,6 +70,7 @@ def run(script):
     return done.stdout
 
 
+@pytest.mark.host_only("the script runs in a process of its own, on NumPy, and is compared digit by digit")
 def test_the_script_of_a_case_runs_as_it_stands_and_shows_the_difference():
     report = compare(faulty.ignores_the_mask, "minirnn:generic", MASKED)
     assert len(report.script.splitlines()) < 10
