@@ -2,6 +2,7 @@
 
 from minirnn import backend
 from minirnn.autograd import Tensor, convert, convert_float
+from minirnn.losses.labels import pieces
 from minirnn.losses.loss import TAKE_MASKS, TARGET_CHECKS, LossFunctionWrapper
 from minirnn.ops.ctc import check_ctc, ctc_of_rows
 
@@ -70,7 +71,11 @@ def _check_shapes(y_true, y_pred) -> None:
 def _check_targets(y_true, y_pred_shape) -> None:
     labels = y_true if backend.is_array(y_true) else convert(y_true).data
     _check_shapes(labels.shape, (len(labels), *y_pred_shape[1:]))
-    check_ctc("ctc", labels, (labels != _BLANK).sum(axis=1), y_pred_shape[1], y_pred_shape, _BLANK)
+    first = 0
+    for piece in pieces(labels):
+        lengths = (piece != _BLANK).sum(axis=1)
+        check_ctc("ctc", piece, lengths, y_pred_shape[1], y_pred_shape, _BLANK, first)
+        first += len(piece)
 
 
 TARGET_CHECKS[ctc] = _check_targets

@@ -32,7 +32,7 @@ def check_labels(where, y_true, classes, ignore_class=None) -> None:
             return
         labels = labels if y_true._host is None else y_true._host
     found = None
-    for piece in _pieces(labels):
+    for piece in pieces(labels):
         wrong = _wrong(piece, classes, ignore_class).any()
         found = wrong if found is None else found | wrong
     if found is not None and bool(found):
@@ -41,7 +41,7 @@ def check_labels(where, y_true, classes, ignore_class=None) -> None:
         y_true._labels_of = question
 
 
-def _pieces(labels):
+def pieces(labels):
     """Yield views of some rows each; there is no other way to cut an array of any strides without a copy."""
     rows = max(1, PIECE // max(1, labels.size // max(1, len(labels)))) if labels.ndim else 1
     for first in range(0, len(labels) if labels.ndim else 1, rows):
@@ -60,7 +60,7 @@ def _wrong(labels, classes, ignore_class):
 
 
 def _refuse(where, labels, classes, ignore_class):
-    for piece in _pieces(labels):
+    for piece in pieces(labels):
         values = backend.to_numpy(piece)
         wrong = values[_wrong(values, classes, ignore_class)]
         if wrong.size:

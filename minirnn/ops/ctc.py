@@ -184,7 +184,7 @@ def ctc_of_rows(output: Tensor, labels, lengths, mask, blank) -> Tensor:
     return ctc(output, with_gradient=False, **parameters)
 
 
-def check_ctc(where, labels, lengths, frames, shape, blank) -> None:
+def check_ctc(where, labels, lengths, frames, shape, blank, first=0) -> None:
     """Raise ValueError unless each label is made of symbols and fits into its frames.
 
     Of arrays on a GPU one bool is read.
@@ -200,6 +200,8 @@ def check_ctc(where, labels, lengths, frames, shape, blank) -> None:
     shape : tuple of int
         (..., frames, classes): of the logits.
     blank : int
+    first : int
+        The number of the first row, where `labels` is a piece of an array.
     """
     xp = backend.array_module(labels)
     inside = xp.arange(labels.shape[1]) < lengths[:, None]
@@ -212,7 +214,8 @@ def check_ctc(where, labels, lengths, frames, shape, blank) -> None:
         row = int(backend.to_numpy(bad).argmax())
         length, available = int(lengths[row]), frames if isinstance(frames, int) else int(frames[row])
         label = backend.to_numpy(labels[row])[: max(length, 0)]
-        raise ValueError(f"{where}: row {row}: {_complaint(label, length, available, labels, shape, blank)}")
+        complaint = _complaint(label, length, available, labels, shape, blank)
+        raise ValueError(f"{where}: row {first + row}: {complaint}")
 
 
 def _no_symbol(xp, labels, classes, blank):

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 import minirnn
 from minirnn import backend, layers, losses, models, ops
 from minirnn.autograd import Variable, convert, grad
+from minirnn.losses import labels as label_checks
+from minirnn.losses.loss import TARGET_CHECKS
 from minirnn.models.data import to_tensor
 from tests.standins import hostcupy, hostcupy_for_cupy
 
@@ -141,3 +143,14 @@ def test_a_bad_label_anywhere_in_a_data_set_is_refused_before_training():
     with pytest.raises(ValueError, match=r"ctc: row 37: .* got 5 among"):
         model.fit(np.ones((40, 5, 2), np.float32), y, batch_size=4, verbose=0)
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights()))
+
+
+@pytest.mark.parametrize("piece", [1, 5, 1 << 20])
+def test_targets_that_are_looked_at_in_pieces_are_refused_by_their_row_in_the_whole(piece, monkeypatch):
+    y = np.ones((20, 3), "int32")
+    y[:, 1:] = 0
+    monkeypatch.setattr(label_checks, "PIECE", piece)
+    TARGET_CHECKS[losses.ctc](y, (None, 4, 4))
+    y[13, 1] = 9
+    with pytest.raises(ValueError, match="ctc: row 13: .* from 0 to 3 .* got 9"):
+        TARGET_CHECKS[losses.ctc](y, (None, 4, 4))
