@@ -152,5 +152,5 @@ def test_targets_that_are_looked_at_in_pieces_are_refused_by_their_row_in_the_wh
     monkeypatch.setattr(label_checks, "PIECE", piece)
     TARGET_CHECKS[losses.ctc](y, (None, 4, 4))
     y[13, 1] = 9
-    with pytest.raises(ValueError, match="ctc: row 13: .* from 0 to 3 .* got 9"):
+    with pytest.raises(ValueError, match=r"ctc: row 13: .* from 0 to 3 .* got 9"):
         TARGET_CHECKS[losses.ctc](y, (None, 4, 4))
