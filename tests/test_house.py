@@ -1,6 +1,7 @@
 """The house: imports go one way, files stay short, and nothing stands beside the rooms."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +38,16 @@ def test_imports_go_one_way():
 def test_no_file_of_the_package_is_over_400_lines():
     long = {str(f.relative_to(ROOT)): n for f in PACKAGE.rglob("*.py") if (n := lines(f)) > 400}
     assert not long
+
+
+def test_every_file_that_the_source_names_exists():
+    """By its path from there or from the package; so reading orders stay true when a file is renamed."""
+    missing = []
+    for file in PACKAGE.rglob("*.py"):
+        for name in re.findall(r"`([\w/]+\.py)`", file.read_text(encoding="utf-8")):
+            if not any((folder / name).exists() for folder in (file.parent, PACKAGE, ROOT)):
+                missing.append(f"{file.relative_to(ROOT)}: {name}")
+    assert not missing
 
 
 def lines_of_code(file: Path) -> int:

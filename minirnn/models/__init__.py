@@ -1,5 +1,5 @@
 """Models: `Sequential`, `Functional`, `Model`. Reading order: `sequential.py`, `graph.py`, `functional.py`,
-`trainer.py`, `loops.py`, then what these use."""
+`trainer.py`, `fitting.py`, `evaluation.py`, then what these use."""
 
 from minirnn.models.data import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from minirnn.models.functional import Functional
