@@ -57,7 +57,7 @@ def _unary(name: str, summary: str, result: str = "float") -> Callable[[Any], Te
     to_tensor = {"float": convert_float, "number": number}.get(result, convert)
 
     def function(x) -> Tensor:
-        # Written out for the most frequent case, NumPy floats and nothing to record, as in `autograd/operators.py`.
+        # Written out for the most frequent case, floats and nothing to record: see `autograd/operators.py`.
         data = x.data if x.__class__ is Tensor and not (x.requires_grad and state.recording) else x
         direct = data.__class__ is ndarray and data.dtype in FLOATS
         if direct and plain is not None and (x.__class__ is not ndarray or backend.on_host()):
