@@ -51,6 +51,7 @@ from minirnn.layers.rnn.simple_rnn import SimpleRNN, SimpleRNNCell
 from minirnn.layers.rnn.stacked_rnn_cells import StackedRNNCells
 from minirnn.layers.rnn.time_distributed import TimeDistributed
 from minirnn.layers.steps import Cropping1D, UpSampling1D, ZeroPadding1D
+from minirnn.layers.wrapper import Wrapper
 from minirnn.utils.registry import Table, serialize_keras_object
 
 __all__ = [
@@ -115,6 +116,7 @@ __all__ = [
     "Subtract",
     "TimeDistributed",
     "UpSampling1D",
+    "Wrapper",
     "ZeroPadding1D",
     "add",
     "average",

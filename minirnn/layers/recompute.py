@@ -8,8 +8,8 @@ from minirnn.layers.context import name_scope, signature_of
 from minirnn.layers.layer import Layer
 from minirnn.layers.replay import recomputed
 from minirnn.layers.rnn.chunks import run_in_chunks
+from minirnn.layers.wrapper import Wrapper
 from minirnn.ops.symbolic import KerasTensor, symbolic_call
-from minirnn.utils.registry import deserialize_part, serialize_keras_object
 
 
 def recompute(target, steps=None):
@@ -76,7 +76,7 @@ def recompute(target, steps=None):
     return again
 
 
-class Recompute(Layer):
+class Recompute(Wrapper):
     """A layer that another one is computed by, and computed again in the reverse pass; see `recompute`.
 
     Parameters
@@ -93,18 +93,16 @@ class Recompute(Layer):
     """
 
     def __init__(self, layer, steps=None, **kwargs):
-        if not isinstance(layer, Layer):
-            raise TypeError(f"{type(self).__name__}: layer must be a layer such as LSTM(64); got {layer!r}.")
         if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
             raise ValueError(f"{type(self).__name__}: steps must be an integer of 1 or more; got {steps!r}.")
-        super().__init__(autocast=False, **kwargs)
+        super().__init__(layer, autocast=False, **kwargs)
         self.in_chunks = run_in_chunks(layer, steps)
         if steps is not None and not self.in_chunks:
             raise ValueError(
                 f"{self._where}: steps= is for a recurrent layer, or a Bidirectional one; {layer!r} is "
                 "computed again as a whole."
             )
-        self.layer, self.steps = layer, steps
+        self.steps = steps
         self.supports_masking = True
         self.input_shape_argument = self.input_shape_argument or layer.input_shape_argument
 
@@ -115,6 +113,9 @@ class Recompute(Layer):
         kwargs.update(zip(others, args[1:]))
         inputs = args[:1] if args else (kwargs.pop(first),)
         return super().__call__(*inputs, *args[1 + len(others) :], **kwargs)
+
+    def build(self, *shapes, **more_shapes):
+        """The layer inside, which may take several inputs, is built by its first call."""
 
     def call(self, inputs, *args, **kwargs):
         if self.in_chunks or not state.recording:
@@ -152,11 +153,4 @@ class Recompute(Layer):
         self.built = True
 
     def get_config(self) -> dict:
-        return {**super().get_config(), "layer": serialize_keras_object(self.layer), "steps": self.steps}
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        """Make a layer from what `get_config` returned."""
-        config = dict(config)
-        layer = deserialize_part(config.pop("layer"), custom_objects)
-        return cls(layer, **config)
+        return {**super().get_config(), "steps": self.steps}

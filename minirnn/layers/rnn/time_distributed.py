@@ -4,12 +4,11 @@ from typing import Any
 
 from minirnn import ops, tree
 from minirnn.layers.context import signature_of
-from minirnn.layers.layer import Layer
 from minirnn.layers.rnn.state import tensors_of
-from minirnn.utils.registry import deserialize_part, serialize_keras_object
+from minirnn.layers.wrapper import Wrapper
 
 
-class TimeDistributed(Layer):
+class TimeDistributed(Wrapper):
     """Applies a layer to each time step of its inputs, one after the other, with the same weights.
 
     Parameters
@@ -31,10 +30,7 @@ class TimeDistributed(Layer):
     """
 
     def __init__(self, layer, **kwargs):
-        if not isinstance(layer, Layer):
-            raise TypeError(f"TimeDistributed: layer must be a layer such as Dense(10); got {layer!r}.")
-        super().__init__(**kwargs)
-        self.layer = layer
+        super().__init__(layer, **kwargs)
         self.supports_masking = True
 
     def build(self, input_shape):
@@ -44,9 +40,7 @@ class TimeDistributed(Layer):
                 f"{self._where}: inputs must have shape (batch, time, ...) with 3 axes or more; got "
                 f"{input_shape}."
             )
-        if not self.layer.built:
-            self.layer.build(tree.map_shape_structure(lambda s: (s[0], *s[2:]), input_shape))
-            self.layer.built = True
+        super().build(tree.map_shape_structure(lambda s: (s[0], *s[2:]), input_shape))
 
     def call(self, inputs, training=False, mask=None):
         flat = tensors_of(self, inputs)
@@ -80,13 +74,3 @@ class TimeDistributed(Layer):
                 f"{given[0].shape}."
             )
         return ops.unstack(given[0], axis=1)
-
-    def get_config(self) -> dict:
-        return {**super().get_config(), "layer": serialize_keras_object(self.layer)}
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        """Make a layer from what `get_config` returned."""
-        config = dict(config)
-        layer = deserialize_part(config.pop("layer"), custom_objects)
-        return cls(layer, **config)
