@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from minirnn.bench.works import DIGIT_BATCH, Runner, Sizes, Work, digits
+from minirnn.interop import to_torch
 
 
 class Peer:
@@ -85,25 +86,13 @@ class Peer:
         return self.torch.from_numpy(np.array(value)).to(self.device)
 
     def _layer(self, work):
-        """Return PyTorch's layer with the weights of Keras's layout in its own."""
-        layer, torch = work.layer, self.torch
-        gru = type(layer).__name__ == "GRU"
-        # Keras's gates z, r, h are PyTorch's r, z, n; those of an LSTM have the same order.
-        order = (1, 0, 2) if gru else (0, 1, 2, 3)
-        features, units = work.inputs.shape[-1], layer.units
-        peer = (torch.nn.GRU if gru else torch.nn.LSTM)(features, units, batch_first=True)
-        kernel, recurrent, bias = layer.get_weights()
-        biases = bias if gru else np.stack([bias, np.zeros_like(bias)])  # only their sum matters in an LSTM
-        for name, weight in {
-            "weight_ih_l0": kernel.T,
-            "weight_hh_l0": recurrent.T,
-            "bias_ih_l0": biases[0],
-            "bias_hh_l0": biases[1],
-        }.items():
-            gates = weight.reshape(len(order), units, *weight.shape[1:])[list(order)]
-            with torch.no_grad():
-                getattr(peer, name).copy_(torch.from_numpy(np.ascontiguousarray(gates.reshape(weight.shape))))
-        return peer.to(self.device)
+        """Return PyTorch's layer with the weights of minirnn's."""
+        layer = work.layer
+        if layer.stateful:  # its peer is told its states at each call
+            layer = type(layer).from_config({**layer.get_config(), "stateful": False})
+            layer.build(work.inputs.shape)
+            layer.set_weights(work.layer.get_weights())
+        return to_torch(layer).to(self.device)
 
     def _fit(self, sizes):
         torch, nn = self.torch, self.torch.nn

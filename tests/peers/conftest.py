@@ -23,6 +23,13 @@ def torch() -> ModuleType:
     return module
 
 
+@pytest.fixture(scope="session")
+def onnxruntime() -> ModuleType:
+    for name in ("onnx", "onnxruntime"):
+        module = pytest.importorskip(name, reason=f"{name} is not installed; the extra 'test' brings it")
+    return module
+
+
 # Whatever way a test here skips itself (fixture, importorskip at the top of the module, mark), it ends in one
 # of these two reports. A test that needs a GPU, or NumPy's arrays where the tests run on others, is no matter
 # of peers and may skip.
