@@ -200,7 +200,9 @@ def test_an_error_in_the_middle_of_training_ends_the_threads(error):
     data = Batches(50, delays=SLOW_LATER, workers=3, max_queue_size=40)
     # As it is kept, so are the frames that hold what loads.
     with pytest.raises(error) as caught:
-        compiled().fit(data, callbacks=[Break()], validation_data=Batches(workers=2), shuffle=False, verbose=0)
+        compiled().fit(
+            data, callbacks=[Break()], validation_data=Batches(workers=2), shuffle=False, verbose=0
+        )
     assert not workers_alive()
     assert caught.value.__traceback__ is not None
     assert len(data.log) < 40, "what was not begun is not loaded any more"
