@@ -167,6 +167,11 @@ class BatchNormalization(Layer):
         self.input_spec = InputSpec(ndim=ndim, axes={self.axis: shape[0]})
 
     def call(self, inputs, training=None, mask=None):
+        if mask is not None and mask.ndim != inputs.ndim - 1:
+            raise ValueError(
+                f"{self._where}: the mask must have one axis less than the input of shape {inputs.shape}; "
+                f"got {tuple(mask.shape)}."
+            )
         x = at_least_float32(inputs)
         axis = self.axis % x.ndim
         shape = tuple(n if a == axis else 1 for a, n in enumerate(x.shape))
@@ -194,11 +199,6 @@ class BatchNormalization(Layer):
     def _standardized(self, x, axes, mask):
         if mask is None:
             return P.standardize(x, axes=axes, epsilon=self.epsilon)
-        if mask.ndim != x.ndim - 1:
-            raise ValueError(
-                f"{self._where}: the mask must have one axis less than the input of shape {x.shape}; got "
-                f"{tuple(mask.shape)}."
-            )
         # The fuzz keeps a batch that is masked throughout from 0/0, as in Keras.
         kept = ops.broadcast_to(ops.expand_dims(ops.cast(mask, "bool"), -1), x.shape)
         zeros = ops.zeros_like(x)

@@ -104,6 +104,11 @@ class Conv1D(Layer):
         return 1 if self.data_format == "channels_last" else 2
 
     def build(self, input_shape):
+        if len(input_shape) != 3:
+            raise ValueError(
+                f"{self._where}: inputs must have 3 axes, (batch, steps, features) or with 'channels_first' "
+                f"(batch, features, steps); got shape {tuple(input_shape)}."
+            )
         axis = 3 - self._time_axis
         features = input_shape[axis]
         if features is None or features % self.groups:

@@ -6,37 +6,17 @@ The same choices are made by a random generator, by Hypothesis, and by whoever m
 import random
 from collections.abc import Callable
 
-from minirnn.testing.case import Case
+from minirnn import tree
+from minirnn.testing.case import WRONG, Case, parts_of
+from minirnn.testing.kinds import BUILT_IN, KINDS, choose_layer, choose_shape, fix_initializers
+from minirnn.testing.options import takes
 
-_ACTIVATIONS = (
-    "tanh",
-    "tanh",
-    "sigmoid",
-    "relu",
-    "linear",
-    "softsign",
-    "elu",
-    "gelu",
-    "hard_sigmoid",
-    "silu",
-)
-_GATES = ("sigmoid", "sigmoid", "hard_sigmoid", "tanh", "softsign")
 # Few, so that what a peer compiles is used again; the last is the usual one.
 _SIZES = ((1, 1, 1, 1), (1, 2, 1, 1), *((2, 4, 3, 2),) * 6)
-_BUILT_IN = ("SimpleRNN", "GRU", "LSTM")
-KINDS = (
-    *_BUILT_IN,
-    "RNN",
-    "Bidirectional",
-    "GRU",
-    "LSTM",
-    "RNN",
-    "Bidirectional",
-    "TimeDistributed",
-    "Sequential",
-    "ConvLSTM1D",
-)
 MASKS = ("none", "none", "right", "left", "holes", "rows", "all")
+_ARGUMENTS = ("training", "return_attention_scores", "use_causal_mask")
+_CHANCE = {"dropout", "recurrent_dropout", "rate", "stddev"}  # with these, training is left to it
+DTYPES = ("float32",) * 5 + ("float64", "float16", "mixed_float16")
 _OPTIMIZERS = (
     None,
     {"class": "SGD", "learning_rate": 0.1, "momentum": 0.9, "nesterov": True},
@@ -95,209 +75,108 @@ def choose_case(choices: Choices, kinds=KINDS, sizes=None, for_torch=False) -> C
         Only what ``torch.nn.RNN``, ``GRU`` and ``LSTM`` can do.
     """
     if for_torch:
-        kinds = (*_BUILT_IN, "Bidirectional")
+        kinds = (*BUILT_IN, "Bidirectional")
     kind = choices.of("kind", tuple(kinds))
     B, T, D, H = sizes or choices.of("sizes", _SIZES)
-    layer = choose_layer(choices, kind, H, for_torch=for_torch)
-    shape = (B, T, D)
-    if kind == "ConvLSTM1D":
-        shape = (B, T, 4, D)
-    options: dict = {"dtype": choices.of("dtype", ("float32",) * 5 + ("float64",))}
-    leading = layer["layers"][0]["class"] if kind == "Sequential" else ""
-    if leading == "Embedding":
-        shape = (B, T)
-    forms = ("none",) if leading == "Embedding" else ("none", "right") if for_torch else MASKS
-    options["mask"] = choose_mask(choices, B, T, forms)
-    recurrent = kind not in ("TimeDistributed", "Sequential")
-    if options["mask"] is not None and leading != "Masking" and not for_torch:
-        options["mask_travels"] = choices.flag("mask travels", 3)
-    inner = layer.get("layer", layer)
-    if recurrent:
-        options["initial_state"] = choices.flag("initial state", 3)
-    if inner.get("stateful"):
-        options["calls"] = 2
+    # What any layer may have is asked first, and of any: a generator that shrinks what it has drawn can then
+    # put a simpler layer in place of another, and the rest stays what it was.
+    forms = ("none", "right") if for_torch else MASKS
+    some_mask = choose_mask(choices, B, T, forms)
+    travels = choices.flag("mask travels", 3)
+    mask_dtype = choices.of("mask dtype", ("bool",) * 6 + ("int32", "float32"))
+    initial_state = choices.flag("initial state", 3)
+    options: dict = {"dtype": choices.of("dtype", DTYPES[:6] if for_torch else DTYPES)}
     options["steps"] = choices.of("steps", (0, 0, 0, 2))
     if options["steps"]:
         options["optimizer"] = choices.of("optimizer", _OPTIMIZERS)
-    if not for_torch and choices.flag("wrong", 20):
-        options["wrong"] = _choose_wrong(choices, options)
+    arguments = {name: choices.flag(name, 3) for name in _ARGUMENTS}
+    own_weights, wrong = choices.flag("own weights", 12), choices.flag("wrong", 20)
+
+    layer = choose_layer(choices, kind, H, for_torch=for_torch)
+    shape = choose_shape(choices, layer, B, T, D)
+    mask = options["mask"] = fit_mask(choices, some_mask, layer, shape, forms)
+    options["initial_state"] = initial_state and takes(kind, "initial_state")
+    if layer.get("layer", layer).get("stateful"):
+        options["calls"] = 2
+    if not for_torch:
+        options["mask_travels"] = mask is not None and (travels or not takes(kind, "mask"))
+        options["mask_dtype"] = "bool" if mask is None or options["mask_travels"] else mask_dtype
+        fitting = [name for name in _ARGUMENTS if arguments[name] and takes(kind, name)]
+        if any(set(part) & _CHANCE for part in parts_of(layer)):
+            fitting = [name for name in fitting if name != "training"]
+        options["arguments"] = dict.fromkeys(fitting, True) or None
+        options["own_weights"] = own_weights and fix_initializers(choices, layer)
+        options["wrong"] = _choose_wrong(choices, options, shape) if wrong else ""
     seed = sum((n + 1) * 31**i for i, n in enumerate(choices.made.values())) % 1000
     return Case(layer, shape, seed=seed, **options)
 
 
-def _choose_wrong(choices, options) -> str:
-    from minirnn.testing.case import WRONG
-
-    fitting = [w for w in WRONG[1:] if not w.startswith("states") or options.get("initial_state")]
-    if options["mask"] is None:
+def _choose_wrong(choices, options, shape) -> str:
+    fitting = [w for w in WRONG[1:5] if not w.startswith("states") or options.get("initial_state")]
+    if options["mask"] is None or isinstance(options["mask"], list):
         fitting = [w for w in fitting if not w.startswith("mask")]
-    return choices.of("what is wrong", fitting)
+    return choices.of("what is wrong", [*fitting, *([WRONG[5]] * isinstance(shape, list))])
 
 
-def choose_layer(choices: Choices, kind: str, units: int, at="layer", for_torch=False) -> dict:
-    """Return the description of a layer, with any of its options."""
-    if kind == "Bidirectional":
-        return _choose_bidirectional(choices, units, at, for_torch)
-    if kind == "TimeDistributed":
-        return {"class": kind, "layer": _choose_dense(choices, units, f"{at}.layer")}
-    if kind == "Sequential":
-        return _choose_stack(choices, units, at)
-    if kind == "ConvLSTM1D":
-        return _choose_conv(choices, at)
-    if for_torch:
-        return _choose_for_torch(choices, kind, units, at)
-    layer: dict = {"class": kind}
-    if kind == "RNN":
-        layer["cell"] = _choose_cells(choices, units, f"{at}.cell")
-    else:
-        layer |= _choose_cell_options(choices, kind, units, at)
-    for name in ("return_sequences", "return_state"):
-        layer |= _flag(choices, f"{at}.{name}", name, 2)
-    for name in ("go_backwards", "zero_output_for_mask", "unroll", "stateful"):
-        layer |= _flag(choices, f"{at}.{name}", name, 4)
-    return layer
+def fit_mask(choices: Choices, mask, layer: dict, shape, forms=MASKS):
+    """Return a mask as a layer and its inputs take it, which may be several; None if `mask` is.
+
+    Parameters
+    ----------
+    choices : Choices
+    mask : tuple of str, optional
+        One for inputs of shape (batch, time, ...).
+    layer : dict
+    shape : tuple of int, or list or dict of these
+        Of the inputs.
+    forms : sequence of str
+        Of `MASKS`.
+    """
+    first = tree.flatten(shape, is_leaf=tree.is_shape)[0]
+    if mask is None or len(first) < 3:  # indices have the mask that is made of them, vectors have no steps
+        return None
+
+    def rows(i, batch, steps, given=None):
+        fits = given is not None and (batch, steps) == (len(given), len(given[0]))
+        return given if fits else choose_mask(choices, batch, steps, forms, f"mask {i}")
+
+    if isinstance(shape, list):
+        masks = [rows(i, *s[:2], given=None if i else mask) for i, s in enumerate(shape)]
+        return masks if any(m is not None for m in masks) else None
+    kind = layer["class"]
+    of_all = kind == "TimeDistributed" and len(first) > 3 and takes(layer["layer"]["class"], "mask")
+    if of_all or kind == "Softmax":
+        whole = ("1" * first[2],) * first[1]
+        return tuple(rows(i, *first[1:3]) or whole for i in range(first[0]))
+    steps = first[-1] if layer.get("data_format") == "channels_first" and len(first) == 3 else first[1]
+    return rows(0, first[0], steps, given=mask)
 
 
-def _flag(choices, where, name, one_in, value: object = True):
-    """Return {name: value}, or nothing, which is the default and the simplest."""
-    return {name: value} if choices.flag(where, one_in) else {}
-
-
-def _unless(default, choices, where, name, options):
-    value = choices.of(where, options)
-    return {} if value == default else {name: value}
-
-
-def _choose_cell_options(choices, kind, units, at) -> dict:
-    options: dict = {"units": units}
-    options |= _unless("tanh", choices, f"{at}.activation", "activation", _ACTIVATIONS)
-    options |= _flag(choices, f"{at}.use_bias", "use_bias", 4, False)
-    if not kind.startswith("SimpleRNN"):
-        gates = _unless("sigmoid", choices, f"{at}.gates", "recurrent_activation", _GATES)
-        options |= gates
-    if kind.startswith("GRU"):
-        options |= _flag(choices, f"{at}.reset_after", "reset_after", 3, False)
-    # Neither drops anything but in training; they change how a step is computed.
-    options |= _flag(choices, f"{at}.dropout", "dropout", 8, 0.3)
-    options |= _flag(choices, f"{at}.recurrent_dropout", "recurrent_dropout", 8, 0.3)
-    options |= _flag(choices, f"{at}.kernel_regularizer", "kernel_regularizer", 8, "l2")
-    options |= _flag(choices, f"{at}.recurrent_constraint", "recurrent_constraint", 8, "unit_norm")
-    return options
-
-
-def _choose_cells(choices, units, at, depth=2):
-    """Return a cell, or a list of cells, of which one may be a stack itself."""
-    count = choices.of(f"{at}.count", (1, 1, 2, 3) if depth == 2 else (1, 2))
-    cells: list = []
-    for i in range(count):
-        inner = f"{at}.{i}"
-        if count > 1 and depth > 1 and choices.flag(f"{inner}.nested", 6):
-            nested = _choose_cells(choices, units, inner, depth - 1)
-            cells.append(
-                {"class": "StackedRNNCells", "cells": nested if isinstance(nested, list) else [nested]}
-            )
-            continue
-        kind = choices.of(f"{inner}.kind", ("SimpleRNNCell", "GRUCell", "LSTMCell"))
-        cells.append({"class": kind, **_choose_cell_options(choices, kind, units, inner)})
-    return cells[0] if count == 1 else cells
-
-
-def _choose_bidirectional(choices, units, at, for_torch):
-    kind = choices.of(f"{at}.inner", _BUILT_IN if for_torch else (*_BUILT_IN, "RNN"))
-    inner = choose_layer(choices, kind, units, f"{at}.layer", for_torch)
-    layer = {"class": "Bidirectional", "layer": inner}
-    if for_torch:
-        return layer
-    layer |= _unless(
-        "concat", choices, f"{at}.merge_mode", "merge_mode", ("concat", "concat", "sum", "mul", "ave", None)
-    )
-    if kind != "RNN" and choices.flag(f"{at}.backward_layer", 6):
-        other = {k: v for k, v in inner.items() if k not in ("go_backwards", "activation")}
-        layer["backward_layer"] = other if inner.get("go_backwards") else {**other, "go_backwards": True}
-    return layer
-
-
-def _choose_dense(choices, units, at) -> dict:
-    layer: dict = {"class": "Dense", "units": units}
-    layer |= _unless(None, choices, f"{at}.activation", "activation", (None, "tanh", "relu", "softmax"))
-    return layer | _flag(choices, f"{at}.use_bias", "use_bias", 4, False)
-
-
-def _choose_stack(choices, units, at) -> dict:
-    first = choices.of(f"{at}.first", ("none", "Masking", "Embedding"))
-    stack: list[dict] = []
-    if first == "Masking":
-        stack.append({"class": "Masking"})
-    elif first == "Embedding":
-        embedding: dict = {"class": "Embedding", "input_dim": 4, "output_dim": units}
-        stack.append(embedding | _flag(choices, f"{at}.mask_zero", "mask_zero", 2))
-    count = choices.of(f"{at}.count", (1, 2))
-    for i in range(count):
-        inner = f"{at}.{i}"
-        kind = choices.of(f"{inner}.kind", (*_BUILT_IN, "Bidirectional"))
-        layer = choose_layer(choices, kind, units, inner)
-        _make_fit_for_a_stack(layer, sequences=i + 1 < count or choices.flag(f"{inner}.sequences"))
-        stack.append(layer)
-        if choices.flag(f"{inner}.normalized", 5):
-            stack.append({"class": "LayerNormalization"})
-    if choices.flag(f"{at}.dense"):
-        stack.append(_choose_dense(choices, units, f"{at}.last"))
-    return {"class": "Sequential", "layers": stack}
-
-
-def _make_fit_for_a_stack(layer, sequences):
-    """Let a layer give one output, that of all steps or of the last."""
-    layer.pop("backward_layer", None)
-    if layer.get("merge_mode", "concat") is None:
-        del layer["merge_mode"]
-    inner = layer.get("layer", layer)
-    for name in ("return_state", "stateful", "return_sequences"):
-        inner.pop(name, None)
-    if sequences:
-        inner["return_sequences"] = True
-
-
-def _choose_conv(choices, at) -> dict:
-    layer: dict = {"class": "ConvLSTM1D", "filters": choices.of(f"{at}.filters", (1, 2)), "kernel_size": 2}
-    layer |= _flag(choices, f"{at}.padding", "padding", 2, "same")
-    layer |= _flag(choices, f"{at}.strides", "strides", 3, 2)
-    layer |= _flag(choices, f"{at}.use_bias", "use_bias", 4, False)
-    for name in ("return_sequences", "return_state", "go_backwards"):
-        layer |= _flag(choices, f"{at}.{name}", name, 3)
-    return layer
-
-
-def _choose_for_torch(choices, kind, units, at) -> dict:
-    layer: dict = {"class": kind, "units": units, "return_sequences": True, "return_state": True}
-    if kind == "SimpleRNN":
-        layer |= _unless("tanh", choices, f"{at}.activation", "activation", ("tanh", "relu"))
-    # Where PyTorch's packed sequences end there are zeros.
-    return {**layer, "zero_output_for_mask": True}
-
-
-def choose_mask(choices: Choices, batch: int, time: int, forms=MASKS) -> tuple[str, ...] | None:
+def choose_mask(choices: Choices, batch: int, time: int, forms=MASKS, at="mask") -> tuple[str, ...] | None:
     """Return the rows of a mask: strings of "1" for a step that counts and "0" for one that does not."""
-    form = choices.of("mask", forms)
+    form = choices.of(at, forms)
     if form == "none":
         return None
     rows = []
     # The simplest row is one that is masked: where no mask is needed, "none" is simpler still.
     for row in range(batch):
-        length = choices.of(f"mask.{row}.length", tuple(range(1, time + 1)))
-        counts = {
-            "right": "1" * length + "0" * (time - length),
-            "left": "0" * (time - length) + "1" * length,
-            "all": "1" * time,
-        }.get(form)
         if form == "holes":
-            counts = "".join(choices.of(f"mask.{row}.{t}", "011") for t in range(time))
+            # One choice for 16 steps: a row then goes as a whole where a failing case is made smaller.
+            sizes = {t: min(16, time - t) for t in range(0, time, 16)}
+            bits = [f"{choices.of(f'{at}.{row}.{t}', range(2**n)):0{n}b}" for t, n in sizes.items()]
+            rows.append("".join(bits))
         elif form == "rows":
-            counts = choices.of(f"mask.{row}", "011") * time
-        rows.append(counts)
+            rows.append(choices.of(f"{at}.{row}", "011") * time)
+        elif form == "all":
+            rows.append("1" * time)
+        else:
+            length = choices.of(f"{at}.{row}.length", tuple(range(1, time + 1)))
+            counts, rest = "1" * length, "0" * (time - length)
+            rows.append(counts + rest if form == "right" else rest + counts)
     return tuple(rows)
 
 
-def smaller(made: dict[str, int], still_fails: Callable[[Choices], bool], most=80) -> dict[str, int]:
+def smaller(made: dict[str, int], still_fails: Callable[[Choices], bool], most=120) -> dict[str, int]:
     """Return choices that fail too, each as simple as it may be; as many are tried as `most` says.
 
     Parameters
@@ -307,17 +186,29 @@ def smaller(made: dict[str, int], still_fails: Callable[[Choices], bool], most=8
     still_fails : callable
         Makes a case of choices, and returns whether it fails.
     """
-    best, tried, changed = dict(made), 0, True
+    best, tried = dict(made), 0
+
+    def holds(simpler: dict[str, int]) -> bool:
+        nonlocal best, tried
+        if tried >= most or all(best.get(name) == number for name, number in simpler.items()):
+            return False
+        tried += 1
+        candidate = again({**best, **simpler})
+        if not still_fails(candidate):
+            return False
+        # Choices that are not asked for any more are gone; others came with their simplest.
+        best = dict(candidate.made)
+        return True
+
+    # Many at once are made the simplest, then fewer, then each for itself.
+    size = len(best)
+    while size:
+        names = list(best)
+        for start in range(0, len(names), size):
+            holds(dict.fromkeys(names[start : start + size], 0))
+        size = min(size // 2, len(best))
+    changed = True
     while changed and tried < most:
-        changed = False
-        for name in list(best):
-            for number in sorted({0, 1, best.get(name, 0) // 2}):
-                if number >= best.get(name, 0) or tried >= most:
-                    continue
-                candidate = again({**best, name: number})
-                tried += 1
-                if still_fails(candidate):
-                    # Choices that are not asked for any more are gone; others came with their simplest.
-                    best, changed = dict(candidate.made), True
-                    break
+        tries = [{name: n} for name in best for n in sorted({0, 1, best[name] // 2}) if n < best[name]]
+        changed = sum(holds(simpler) for simpler in tries if next(iter(simpler)) in best) > 0
     return best

@@ -2,8 +2,9 @@
 
 import shlex
 
+from minirnn.testing.page import page
 from minirnn.testing.session import run_cases, run_model
-from minirnn.testing.show import page, print_session
+from minirnn.testing.show import print_session
 
 _DEFAULT_BACKENDS = {"keras": "jax", "minirnn": "generic"}
 

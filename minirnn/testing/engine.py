@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from minirnn import tree
 from minirnn.testing.case import Question, make, make_optimizer
 
 # What a call that makes no sense may raise; anything else ends the run.
@@ -102,8 +103,8 @@ class Engine:
         """Return states, a flat list, in the structure in which the layer takes them."""
         return states
 
-    def gradients(self, layer, question) -> dict[str, np.ndarray]:
-        """Return the gradients of `total` by inputs, states and weights, zeros where there is none."""
+    def differentiate(self, layer, total, states: list, inputs: list) -> list[np.ndarray]:
+        """Return the gradients of ``total(states, inputs)`` by weights, states and inputs, zeros for none."""
         raise NotImplementedError
 
     def apply(self, optimizer, layer, gradients) -> None:
@@ -113,26 +114,49 @@ class Engine:
 
     def options(self, layer, question: Question, x, states):
         """Return the inputs, with their mask if it travels, and the keywords of a call."""
-        options = {}
+        options = dict(question.arguments or {})
         if question.mask is not None:
-            mask = self.tensor(question.mask)
+            several = isinstance(question.mask, list)
+            masks = [
+                None if m is None else self.tensor(m) for m in (question.mask if several else [question.mask])
+            ]
             if question.mask_travels:
-                x = self.with_mask(x, mask)
+                flat = tree.flatten(x)
+                pairs = zip(flat, masks if several else masks * len(flat))
+                x = tree.pack_sequence_as(x, [y if m is None else self.with_mask(y, m) for y, m in pairs])
             else:
-                options["mask"] = mask
+                options["mask"] = masks if several else masks[0]
         if states is not None:
-            options["initial_state"] = self.pack_states(layer, states, len(question.x))
+            options["initial_state"] = self.pack_states(layer, states, len(tree.flatten(question.x)[0]))
         return x, options
 
-    def total(self, outputs) -> Any:
-        """Return a scalar to which each entry of the outputs adds in its own measure."""
-        terms = [
-            (y * self.tensor(cotangent(i, y.shape, self.numpy_dtype(y)))).sum() for i, y in enumerate(outputs)
-        ]
+    def total(self, layer, question, outputs) -> Any:
+        """Return a scalar to which each entry of the outputs adds in its own measure, and each loss."""
+        ops = self.module.ops
+        wide = "float64" if question.dtype == "float64" else "float32"
+        terms = [ops.cast(loss, wide) for loss in layer.losses]
+        for i, y in enumerate(outputs):
+            terms.append(ops.sum(ops.cast(y, wide) * self.tensor(cotangent(i, y.shape, wide))))
         return sum(terms[1:], terms[0])
 
-    def numpy_dtype(self, value) -> str:
-        return str(value.dtype).rpartition(".")[2]
+    def gradients(self, layer, question) -> dict[str, np.ndarray]:
+        """Return the gradients of `total` by weights, states and inputs, by their names."""
+        arrays = tree.flatten(question.x)
+        floats = [i for i, array in enumerate(arrays) if array.dtype.kind == "f"]
+        names = weight_names(layer.trainable_variables)
+        names += [f"state {i}" for i in range(len(question.states or []))]
+        names += ["inputs" if len(arrays) == 1 else f"inputs {i}" for i in floats]
+
+        def total(states, inputs):
+            given = dict(zip(floats, inputs))
+            flat = [given[i] if i in given else self.tensor(a) for i, a in enumerate(arrays)]
+            x = tree.pack_sequence_as(question.x, flat)
+            x, options = self.options(layer, question, x, None if question.states is None else states)
+            return self.total(layer, question, self.flatten(layer(x, **options)))
+
+        states = [self.tensor(s) for s in question.states or []]
+        found = self.differentiate(layer, total, states, [self.tensor(arrays[i]) for i in floats])
+        return dict(zip(names, found))
 
 
 def weight_names(weights) -> list[str]:
@@ -152,45 +176,58 @@ def run(engine: Engine, question: Question, layer=None, fast=False) -> Answer:
     fast : bool
         As in `make`.
     """
+    own = question.weights is None
+    found: dict[str, np.ndarray] = {}
     if layer is None:
         assert question.layer is not None
-        layer = make(engine.module, question.layer, question.dtype, fast)
-    if not layer.built:
-        layer.build(question.x.shape)
+        layer = make(engine.module, question.layer, question.dtype, fast and not own)
+        layer.build(tree.map_structure(lambda a: a.shape, question.x))
+        if own:
+            for name, weight in zip(weight_names(layer.weights), layer.weights):
+                found[f"{name} at first"] = engine.numpy(weight)
+    elif not layer.built:
+        layer.build(tree.map_structure(lambda a: a.shape, question.x))
     if question.weights is not None:
         layer.set_weights(question.weights)
-    found: dict[str, np.ndarray] = {}
     for number in range(question.calls):
         prefix = f"call {number + 1}: " if question.calls > 1 else ""
         states = None if question.states is None else [engine.tensor(s) for s in question.states]
-        x, options = engine.options(layer, question, engine.tensor(question.x), states)
+        x = tree.map_structure(engine.tensor, question.x)
+        x, options = engine.options(layer, question, x, states)
         outputs = engine.flatten(layer(x, **options))
         for name, value in zip(output_names(layer, len(outputs)), outputs):
             found[prefix + name] = engine.numpy(value)
             mask = engine.mask_of(value) if name.startswith("output") else None
             if mask is not None:
-                found[f"{prefix}mask of {name}"] = engine.numpy(mask)
+                # A mask says yes or no; whether in the dtype in which it came is no matter.
+                found[f"{prefix}mask of {name}"] = engine.numpy(mask).astype(bool)
         if getattr(layer, "stateful", False) and getattr(layer, "states", None) is not None:
             for i, state in enumerate(engine.flatten(layer.states)):
                 found[f"{prefix}carried state {i}"] = engine.numpy(state)
     if layer.losses:
-        found["losses"] = np.sum([engine.numpy(loss) for loss in layer.losses], axis=0)
+        found["losses"] = engine.numpy(engine.total(layer, question, []))
+    statistics = {name: w for name, w in zip(weight_names(layer.weights), layer.weights) if not w.trainable}
+    after = {name: engine.numpy(w) for name, w in statistics.items()}
+    found |= {f"{name} after the call": value for name, value in after.items()}
     if not engine.differentiates:
         return Answer(found, lacks=("gradient", "weight", *engine.lacks))
 
-    def slopes():
+    def gradients_now():
         if getattr(layer, "stateful", False):
             layer.reset_state()  # both sides start from the same, whatever their calls have left
-        return engine.gradients(layer, question)
+        slopes = engine.gradients(layer, question)
+        for name, weight in statistics.items():
+            weight.assign(engine.tensor(after[name]))  # some sides count the call in them, and some do not
+        return slopes
 
-    gradients = slopes()
+    gradients = gradients_now()
     found |= {f"gradient of {name}": value for name, value in gradients.items()}
-    if question.steps:
+    if question.steps and layer.trainable_variables:
         optimizer = make_optimizer(engine.module, question.optimizer)
         names = weight_names(layer.trainable_variables)
         for number in range(question.steps):
             if number:
-                gradients = slopes()
+                gradients = gradients_now()
             engine.apply(optimizer, layer, [gradients[name] for name in names])
         for name, weight in zip(weight_names(layer.weights), layer.weights):
             found[f"{name} after {question.steps} steps"] = engine.numpy(weight)

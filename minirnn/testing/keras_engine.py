@@ -1,17 +1,19 @@
 """Keras's side of a comparison, on the backend that this process runs Keras on."""
 
+import sys
 from typing import Any
 
 import numpy as np
 
 from minirnn.testing.case import Question, make
-from minirnn.testing.engine import REFUSALS, Answer, Engine, cotangent, refused, run, weight_names
+from minirnn.testing.engine import REFUSALS, Answer, Engine, refused, run
 
 
 class KerasEngine(Engine):
     """What is the same on each of Keras's backends; the numpy one has no gradients."""
 
     differentiates = False
+    refusals = REFUSALS
 
     def __init__(self):
         import keras
@@ -35,14 +37,6 @@ class KerasEngine(Engine):
     def flatten(self, structure):
         return self.module.tree.flatten(structure)
 
-    def numpy_dtype(self, value):
-        return self.module.backend.standardize_dtype(value.dtype)
-
-    def total(self, outputs):
-        factors = [self.tensor(cotangent(i, y.shape, self.numpy_dtype(y))) for i, y in enumerate(outputs)]
-        terms = [self.module.ops.sum(y * factor) for y, factor in zip(outputs, factors)]
-        return sum(terms[1:], terms[0])
-
     def pack_states(self, layer, states, batch_size):
         layers = (
             [layer] if not hasattr(layer, "forward_layer") else [layer.forward_layer, layer.backward_layer]
@@ -60,11 +54,8 @@ class KerasEngine(Engine):
             rest = rest[count:]
         return packed
 
-    def _wanted(self, layer, question):
-        """Return the names of what gradients are taken by, in the order weights, states, inputs."""
-        names = weight_names(layer.trainable_variables)
-        names += [f"state {i}" for i in range(len(question.states or []))]
-        return names + (["inputs"] if question.x.dtype.kind == "f" else [])
+    def answered(self) -> None:
+        """Let go of what an answer has left behind."""
 
     def apply(self, optimizer, layer, gradients):
         optimizer.apply([self.tensor(g) for g in gradients], layer.trainable_variables)
@@ -80,20 +71,26 @@ class OnJax(KerasEngine):
         import jax
 
         self.jax = jax
+        # What each operation was lowered to takes over a megabyte, and is not needed once it is compiled. JAX
+        # has no public way to let go of that alone; where its private ones have gone, memory just grows.
+        modules = [sys.modules.get(f"jax._src.{name}") for name in ("pjit", "interpreters.pxla")]
+        kept = zip(modules, ("_pjit_lower", "_cached_lowering_to_hlo"))
+        self._lowered = [found for module, name in kept if (found := getattr(module, name, None)) is not None]
 
-    def gradients(self, layer, question):
-        def total(weights, states, x):
-            x, options = self.options(layer, question, x, states if question.states is not None else None)
+    def answered(self):
+        for cache in self._lowered:
+            getattr(cache, "cache_clear", int)()
+
+    def differentiate(self, layer, total, states, inputs):
+        def of_weights(weights, states, inputs):
             # stateless_call would not see the mask that comes with the inputs.
-            with self.module.StatelessScope(list(zip(layer.trainable_variables, weights))):
-                return self.total(self.flatten(layer(x, **options)))
+            variables = list(zip(layer.trainable_variables, weights))
+            with self.module.StatelessScope(variables, collect_losses=True):
+                return total(states, inputs)
 
         weights = [v.value for v in layer.trainable_variables]
-        states = [self.tensor(s) for s in question.states or []]
-        x = self.tensor(question.x)
-        numbers = (0, 1, 2) if question.x.dtype.kind == "f" else (0, 1)
-        found = self.flatten(self.jax.grad(total, argnums=numbers)(weights, states, x))
-        return {name: np.array(g) for name, g in zip(self._wanted(layer, question), found)}
+        found = self.jax.grad(of_weights, argnums=(0, 1, 2))(weights, states, inputs)
+        return [np.array(g) for g in self.flatten(found)]
 
 
 class OnTorch(KerasEngine):
@@ -101,25 +98,20 @@ class OnTorch(KerasEngine):
 
     differentiates = True
 
-    def gradients(self, layer, question):
-        states = None
-        if question.states is not None:
-            states = [self.tensor(s).requires_grad_() for s in question.states]
-        leaf = self.tensor(question.x)
-        if question.x.dtype.kind == "f":
-            leaf.requires_grad_()
-        x, options = self.options(layer, question, leaf, states)
+    def differentiate(self, layer, total, states, inputs):
         weights = [v.value for v in layer.trainable_variables]
         for value in weights:
             value.grad = None
-        total: Any = self.total(self.flatten(layer(x, **options)))
-        if total.requires_grad:
-            total.backward()
-        leaves = [*weights, *(states or []), leaf]
-        return {
-            name: np.zeros(tuple(t.shape), self.numpy_dtype(t)) if t.grad is None else np.array(t.grad)
-            for name, t in zip(self._wanted(layer, question), leaves)
-        }
+        for leaf in (*states, *inputs):
+            leaf.requires_grad_()
+        value: Any = total(states, inputs)
+        if value.requires_grad:
+            value.backward()
+        leaves = [*weights, *states, *inputs]
+        dtype = self.module.backend.standardize_dtype
+        return [
+            np.zeros(tuple(t.shape), dtype(t.dtype)) if t.grad is None else np.array(t.grad) for t in leaves
+        ]
 
 
 class OnTensorFlow(KerasEngine):
@@ -127,20 +119,22 @@ class OnTensorFlow(KerasEngine):
 
     differentiates = True
 
-    def gradients(self, layer, question):
+    def __init__(self):
+        super().__init__()
         import tensorflow as tf
 
-        states = None if question.states is None else [self.tensor(s) for s in question.states]
-        leaf = self.tensor(question.x)
+        self.refusals = (*REFUSALS, tf.errors.OpError)
+
+    def differentiate(self, layer, total, states, inputs):
+        import tensorflow as tf
+
         with tf.GradientTape() as tape:
-            tape.watch([leaf, *(states or [])] if question.x.dtype.kind == "f" else states or [])
-            x, options = self.options(layer, question, leaf, states)
-            total: Any = self.total(self.flatten(layer(x, **options)))
-        leaves = [*(v.value for v in layer.trainable_variables), *(states or []), leaf]
-        names = self._wanted(layer, question)
+            tape.watch([*states, *inputs])
+            value: Any = total(states, inputs)
+        leaves = [*(v.value for v in layer.trainable_variables), *states, *inputs]
         zero = tf.UnconnectedGradients.ZERO
-        found: Any = tape.gradient(total, leaves[: len(names)], unconnected_gradients=zero)
-        return {name: np.array(tf.convert_to_tensor(g)) for name, g in zip(names, found)}
+        found: Any = tape.gradient(value, leaves, unconnected_gradients=zero)
+        return [np.array(tf.convert_to_tensor(g)) for g in found]
 
 
 ENGINES = {"jax": OnJax, "torch": OnTorch, "tensorflow": OnTensorFlow, "numpy": KerasEngine}
@@ -166,7 +160,9 @@ class KerasHere:
     def answer(self, question: Question) -> Answer:
         """Return what Keras answers."""
         # In float64 Keras computes only where that is its default too: see docs/differences.md.
-        self.engine.module.config.set_floatx(question.dtype)
+        floatx = "float64" if question.dtype == "float64" else "float32"
+        self.engine.module.config.set_floatx(floatx)
+        self.engine.module.config.set_dtype_policy(floatx)  # the first default would stay that of all
         try:
             if self.backend != "jax":
                 return run(self.engine, question, self.layer, fast=True)
@@ -174,8 +170,10 @@ class KerasHere:
 
             with jax.disable_jit():
                 return run(self.engine, question, self.layer, fast=True)
-        except REFUSALS as error:
+        except self.engine.refusals as error:
             return refused(error)
+        finally:
+            self.engine.answered()
 
     def make(self, spec, dtype):
         """Return the layer that a description stands for."""

@@ -1,5 +1,6 @@
 """minirnn's side of a comparison."""
 
+import warnings
 from contextlib import nullcontext
 from typing import Any
 
@@ -8,8 +9,9 @@ import numpy as np
 import minirnn
 from minirnn import backend, grad, kernels, tree
 from minirnn.autograd import Tensor, convert
+from minirnn.layers.rnn.state import is_state_shape
 from minirnn.testing.case import Question
-from minirnn.testing.engine import Answer, Engine, refused, run, weight_names
+from minirnn.testing.engine import Answer, Engine, refused, run
 
 MODULE = minirnn
 
@@ -35,24 +37,21 @@ class MinirnnEngine(Engine):
     def flatten(self, structure):
         return tree.flatten(structure)
 
-    def gradients(self, layer, question):
-        x = convert(question.x)
-        if question.x.dtype.kind == "f":
-            x = Tensor(x.data, requires_grad=True)
-        states = None
-        if question.states is not None:
-            states = [Tensor(convert(s).data, requires_grad=True) for s in question.states]
-        x, options = self.options(layer, question, x, states)
-        total = self.total(tree.flatten(layer(x, **options)))
-        leaves = dict(zip(weight_names(layer.trainable_variables), layer.trainable_variables))
-        leaves |= {f"state {i}": s for i, s in enumerate(states or [])}
-        if x.requires_grad:
-            leaves["inputs"] = x
-        found: Any = grad(total, list(leaves.values())) if total.requires_grad else [None] * len(leaves)
-        return {
-            name: np.zeros(leaf.shape, leaf.dtype) if gradient is None else np.asarray(gradient)
-            for (name, leaf), gradient in zip(leaves.items(), found)
-        }
+    def pack_states(self, layer, states, batch_size):
+        form = getattr(layer, "state_shapes", None)
+        if form is None or len(tree.flatten(form, is_leaf=is_state_shape)) != len(states):
+            return states
+        return tree.pack_sequence_as(form, states, is_leaf=is_state_shape)
+
+    def differentiate(self, layer, total, states, inputs):
+        states, inputs = ([Tensor(t.data, requires_grad=True) for t in part] for part in (states, inputs))
+        leaves = [*layer.trainable_variables, *states, *inputs]
+        value = total(states, inputs)
+        found: Any = grad(value, leaves) if value.requires_grad else [None] * len(leaves)
+        return [
+            np.zeros(leaf.shape, leaf.dtype) if gradient is None else np.asarray(gradient)
+            for leaf, gradient in zip(leaves, found)
+        ]
 
     def apply(self, optimizer, layer, gradients):
         optimizer.apply([convert(g) for g in gradients], layer.trainable_variables)
@@ -76,7 +75,9 @@ class Minirnn:
     def answer(self, question: Question) -> Answer:
         """Return what minirnn answers; it refuses with TypeError or ValueError, and all else is a crash."""
         try:
-            with kernels.use_tier(self.tier) if self.tier else nullcontext():
+            with kernels.use_tier(self.tier) if self.tier else nullcontext(), warnings.catch_warnings():
+                if self.layer is None:
+                    warnings.simplefilter("ignore")  # of masks that a layer drops: they are compared
                 return run(MinirnnEngine(), question, self.layer)
         except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             return refused(error)

@@ -1,12 +1,15 @@
 """A side in a process of its own, kept alive and fed by pipes: JSON and NumPy's own format, no pickle."""
 
 import dataclasses
+import hashlib
 import io
 import json
 import os
+import platform
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -49,21 +52,38 @@ def receive(stream) -> tuple[dict, list]:
 
 def pack_question(question: Question) -> tuple[dict, list]:
     """Return a question as a message and arrays."""
-    arrays = {"x": [question.x], "mask": [] if question.mask is None else [question.mask]}
-    arrays |= {"states": question.states, "weights": question.weights}
-    plain = {k: v for k, v in vars(question).items() if k not in arrays}
-    counts = {name: None if value is None else len(value) for name, value in arrays.items()}
-    return {**plain, "counts": counts}, [a for value in arrays.values() for a in value or []]
+    arrays: list = []
+    plain = {k: v if k in _PLAIN else _packed(v, arrays) for k, v in vars(question).items()}
+    return plain, arrays
 
 
 def unpack_question(message: dict, arrays: list) -> Question:
     """Return the question that `pack_question` packed."""
-    message = dict(message)
-    rest, found = list(arrays), {}
-    for name, count in message.pop("counts").items():
-        found[name], rest = (None, rest) if count is None else (rest[:count], rest[count:])
-    (x,), mask = found.pop("x"), found.pop("mask")
-    return Question(x=x, mask=mask[0] if mask else None, **found, **message)
+    return Question(**{k: v if k in _PLAIN else _unpacked(v, arrays) for k, v in message.items()})
+
+
+# What holds no arrays in a question.
+_PLAIN = ("layer", "optimizer", "arguments", "dtype")
+
+
+def _packed(value, arrays):
+    """Return a structure with the place among `arrays` for each array in it."""
+    if isinstance(value, np.ndarray):
+        arrays.append(value)
+        return {"array": len(arrays) - 1}
+    if isinstance(value, dict):
+        return {"dict": {k: _packed(v, arrays) for k, v in value.items()}}
+    return [_packed(v, arrays) for v in value] if isinstance(value, list | tuple) else value
+
+
+def _unpacked(value, arrays):
+    if isinstance(value, list):
+        return [_unpacked(v, arrays) for v in value]
+    if not isinstance(value, dict):
+        return value
+    if "array" in value:
+        return arrays[value["array"]]
+    return {k: _unpacked(v, arrays) for k, v in value["dict"].items()}
 
 
 def pack_answer(answer: Answer) -> tuple[dict, list]:
@@ -79,6 +99,55 @@ def unpack_answer(message: dict, arrays: list) -> Answer:
     return Answer(dict(zip(names, arrays)), **{**message, "lacks": tuple(message["lacks"])})
 
 
+def _environment(backend) -> dict[str, str]:
+    python = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": backend,
+        "CUDA_VISIBLE_DEVICES": "",
+        "OMP_NUM_THREADS": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "TF_ENABLE_ONEDNN_OPTS": "0",
+        "PYTHONPATH": os.pathsep.join(python),
+    }
+    return environment | _for_jax() if backend == "jax" else environment
+
+
+def _for_jax() -> dict[str, str]:
+    """Return what makes JAX quick at what this is: thousands of operations on small arrays, each compiled."""
+    flags = (
+        "--xla_cpu_multi_thread_eigen=false",
+        "intra_op_parallelism_threads=1",
+        "--xla_backend_optimization_level=0",
+        "--xla_llvm_disable_expensive_passes=true",
+        "--xla_cpu_parallel_codegen_split_count=1",
+    )
+    # What one process has compiled, others beside it and later ones load in a twentieth of the time.
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    cache = {
+        "JAX_COMPILATION_CACHE_DIR": os.path.join(home, "minirnn", f"jax-{_processor()}"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+    return {
+        **{name: os.environ.get(name, value) for name, value in cache.items()},
+        "JAX_PLATFORMS": "cpu",
+        "JAX_ENABLE_X64": "1",  # without it JAX makes float32 of float64
+        "XLA_FLAGS": " ".join([*flags, os.environ.get("XLA_FLAGS", "")]),
+    }
+
+
+def _processor() -> str:
+    """Return a name for what this processor can do: machines of several kinds may share a home."""
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+            lines = [line for line in file if line.startswith(("model name", "flags", "Features"))]
+    except OSError:
+        lines = [platform.processor()]
+    told = "".join(sorted(set(lines))) + platform.machine()
+    return hashlib.sha256(told.encode()).hexdigest()[:12]
+
+
 class KerasProcess:
     """The side of Keras on a backend, in a process that stays until `close`.
 
@@ -92,46 +161,48 @@ class KerasProcess:
     Raises
     ------
     RuntimeError
-        If Keras or the backend cannot be imported there, or the model cannot be loaded.
+        At the first use, if Keras or the backend cannot be imported there, or the model cannot be loaded.
     """
 
     def __init__(self, backend: str = "jax", model: str | None = None):
         self.name = f"keras:{backend}"
         self._arguments = backend, model
-        environment = {
-            **os.environ,
-            "KERAS_BACKEND": backend,
-            "JAX_PLATFORMS": "cpu",
-            "JAX_ENABLE_X64": "1",  # without it JAX makes float32 of float64
-            "CUDA_VISIBLE_DEVICES": "",
-            "OMP_NUM_THREADS": "1",
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-            "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]),
-        }
-        # The arrays are small, and most of the time goes by in compiling.
-        flags = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-        environment["XLA_FLAGS"] = (
-            f"{os.environ.get('XLA_FLAGS', '')} {flags} --xla_backend_optimization_level=0"
-        )
+        # A pipe that nobody reads would fill. It is closed in `close`.
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
             [sys.executable, "-m", "minirnn.testing.worker", *([model] if model else [])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment,
+            stderr=self._said,
+            env=_environment(backend),
         )
-        try:
-            hello, _ = receive(self._process.stdout)
-        except EOFError:
-            raise RuntimeError(self._last_words()) from None
-        self.versions = hello["versions"]
-        self.shape = hello["shape"]
+        self._hello: dict | None = None
+
+    def greet(self) -> dict:
+        """Wait until Keras is imported there; returns what the process says of itself."""
+        if self._hello is None:
+            try:
+                self._hello, _ = receive(self._process.stdout)
+            except EOFError:
+                raise RuntimeError(self._last_words()) from None
+        return self._hello
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Versions of Keras and of the backend."""
+        return self.greet()["versions"]
+
+    @property
+    def shape(self):
+        """The shape of the inputs of the saved model, if one is called."""
+        return self.greet()["shape"]
 
     def _last_words(self) -> str:
-        process = self._process
-        said = (process.communicate()[1] or b"").decode(errors="replace").strip().splitlines()
+        status = self._process.wait()
+        self._said.seek(0)
+        said = self._said.read().decode(errors="replace").strip().splitlines()
         last = said[-1] if said else "nothing was said"
-        return f"the process of {self.name} has ended with status {process.returncode}: {last}"
+        return f"the process of {self.name} has ended with status {status}: {last}"
 
     def answer(self, question: Question) -> Answer:
         """Return what Keras answers.
@@ -141,6 +212,7 @@ class KerasProcess:
         RuntimeError
             If the process has ended. One that takes too long is ended here, and another started.
         """
+        self.greet()
         timer = threading.Timer(MOST_SECONDS, self._process.kill)
         timer.start()
         try:
@@ -158,13 +230,15 @@ class KerasProcess:
     def close(self) -> None:
         """End the process."""
         process = self._process
-        if process.poll() is None and process.stdin is not None:
+        if self._hello is None:
+            process.kill()  # it is still importing
+        elif process.poll() is None and process.stdin is not None:
             process.stdin.close()
             try:
                 process.wait(10)
             except subprocess.TimeoutExpired:
                 process.kill()
-        for pipe in (process.stdin, process.stdout, process.stderr):
-            if pipe is not None:
-                pipe.close()
+        for file in (process.stdin, process.stdout, self._said):
+            if file is not None:
+                file.close()
         process.wait()

@@ -15,6 +15,7 @@ from minirnn.testing.choices import Choices, again, choose_case, numbered, small
 from minirnn.testing.comparison import compare_case
 from minirnn.testing.difference import Report, compare_answers
 from minirnn.testing.minirnn_engine import Minirnn
+from minirnn.testing.pool import Asked, KerasPool, ahead, processes_for
 from minirnn.testing.sides import Side, side_of
 
 STATUSES = ("agreed", "known", "differed", "both refused")
@@ -91,7 +92,7 @@ class Session:
         for option in options_of(case):
             self.by_option.setdefault(option, Counter())[status] += 1
         if report.known:
-            self.known[report.known] += 1
+            self.known.update(report.known)
         elif status == "differed":
             self.failures.append(Failure(number, case, report))
         elif status == "both refused" and not case.wrong:
@@ -115,6 +116,12 @@ def options_of(case: Case) -> list[str]:
     found += [f"dtype={case.dtype}"]
     if case.mask is not None:
         found.append("mask, with the inputs" if case.mask_travels else "mask, passed")
+        if case.mask_dtype != "bool":
+            found.append(f"mask dtype={case.mask_dtype}")
+    if isinstance(case.shape, list | dict):
+        found.append(f"inputs in a {type(case.shape).__name__}")
+    found += [f"call {name}={value}" for name, value in (case.arguments or {}).items()]
+    found += ["weights as they begin"] * case.own_weights
     found += ["initial_state"] * case.initial_state + ["training steps"] * bool(case.steps)
     return list(dict.fromkeys(found))
 
@@ -138,12 +145,24 @@ def run_cases(candidate: str, reference: str, count: int, seed: int = 0, only: i
     """
     sides: list[Side] = []
     try:
+        numbers = range(count) if only is None else [only]
         for name in (candidate, reference):
-            sides.append(side_of(name))
-        return _run(sides, (candidate, reference), range(count) if only is None else [only], seed)
+            sides.append(_opened(name, len(numbers)))
+        return _run(sides, (candidate, reference), numbers, seed)
     finally:
         for side in sides:
             side.close()
+
+
+def _opened(name: str, cases: int) -> Side:
+    """Return the side of that name, in as many processes as that many cases are worth."""
+    from minirnn.testing.keras_engine import ENGINES
+
+    kind, _, backend = name.partition(":")
+    processes = processes_for(cases)
+    if kind == "keras" and (backend or "jax") in ENGINES and processes > 1:
+        return KerasPool(backend or "jax", processes)
+    return side_of(name)
 
 
 def _run(sides: list[Side], names, numbers, seed) -> Session:
@@ -156,12 +175,21 @@ def _run(sides: list[Side], names, numbers, seed) -> Session:
     def case_of(choices: Choices) -> Case:
         return choose_case(choices, for_torch=for_torch)
 
-    start = time.perf_counter()
-    with progress(len(numbers), f"{names[0]} and {names[1]}") as advance:
+    def drawn():
         for number in numbers:
             choices = numbered(seed, number)
             case = case_of(choices)
-            session.add(number, case, compare_case(candidate, reference, case, given=names))
+            yield number, choices, case, case.question()
+
+    def asked(item) -> Side:
+        return Asked(reference, reference.ask(item[-1])) if isinstance(reference, KerasPool) else reference
+
+    start = time.perf_counter()
+    with progress(len(numbers), f"{names[0]} and {names[1]}") as advance:
+        # Those that run in other processes are some cases ahead, so that they never wait for this one.
+        most = 3 * getattr(reference, "count", 0) + 1
+        for (number, choices, case, question), peer in ahead(drawn(), asked, most):
+            session.add(number, case, compare_case(candidate, peer, case, given=names, question=question))
             failed = session.failures[-1:] if len(session.failures) <= MOST_SHRUNK else []
             if failed and failed[0].number == number:
                 shrink(failed[0], choices.made, sides, names, case_of)
@@ -236,7 +264,7 @@ def run_model(path: str, reference: str, count: int, seed: int = 0, only: int | 
             for number in numbers:
                 question = _inputs_of(ours.model, theirs.shape, seed, number)
                 answers = ours.answer(question), theirs.answer(question)
-                report = compare_answers(*answers, (ours.name, theirs.name))
+                report = compare_answers(*answers, (ours.name, theirs.name), precision=question.dtype)
                 report.script = f"python -m minirnn compare {path} --seed {seed} --case {number}"
                 case = Case({"class": type(ours.model).__name__}, question.x.shape, str(question.x.dtype))
                 session.add(number, case, report)

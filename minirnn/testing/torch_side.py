@@ -2,12 +2,12 @@
 
 import numpy as np
 
+from minirnn.interop import layout
 from minirnn.testing.case import Question
 from minirnn.testing.engine import Answer, cotangent, refused
 
 KINDS = {"SimpleRNN": "RNN", "GRU": "GRU", "LSTM": "LSTM"}
-# Where PyTorch keeps each of Keras's gates: z, r, h of a GRU are its r, z, n; the order is its own inverse.
-_ORDER = {"RNN": (0,), "GRU": (1, 0, 2), "LSTM": (0, 1, 2, 3)}
+_KERAS = {torch_name: name for name, torch_name in KINDS.items()}
 _PARTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 _NAMES = ("kernel", "recurrent_kernel", "bias")
 # Options under which a layer is PyTorch's own, with what they then are.
@@ -20,30 +20,11 @@ _PLAIN = {
 }
 
 
-def swap_layout(kind: str, matrix: np.ndarray) -> np.ndarray:
-    """Return Keras's matrix, (N, gates · units), as PyTorch's, (gates · units, N), or the other way round."""
-    wide = matrix.T if matrix.ndim == 2 else matrix[:, None]
-    gates = wide.reshape(len(_ORDER[kind]), -1, wide.shape[1])[list(_ORDER[kind])]
-    return gates.reshape(wide.shape)
-
-
-def parts_of(kind: str, weights: list) -> list[np.ndarray]:
-    """Return PyTorch's four arrays for Keras's kernel, recurrent kernel and bias."""
-    kernel, recurrent, bias = weights
-    both = bias if kind == "GRU" else np.stack([bias, np.zeros_like(bias)])
-    return [swap_layout(kind, w) for w in (kernel, recurrent)] + [swap_layout(kind, b)[:, 0] for b in both]
-
-
-def weights_of(kind: str, parts: list) -> list[np.ndarray]:
-    """Return Keras's kernel, recurrent kernel and bias for PyTorch's four arrays (weights or gradients)."""
-    kernel, recurrent = (_back(kind, w) for w in parts[:2])
-    both = np.stack([_back(kind, b[:, None])[0] for b in parts[2:]])
-    return [kernel, recurrent, both if kind == "GRU" else both[0]]
-
-
-def _back(kind, matrix):
-    gates = matrix.reshape(len(_ORDER[kind]), -1, matrix.shape[1])[list(_ORDER[kind])]
-    return gates.reshape(matrix.shape).T
+def gradients_of(kind: str, slopes: list) -> list[np.ndarray]:
+    """Return the gradients of Keras's weights for those of PyTorch's four arrays."""
+    order = layout.TORCH[_KERAS[kind]]
+    kernel, recurrent, both = layout.from_parts(layout.Parts(*slopes), order, two_biases=True)
+    return [kernel, recurrent, both if kind == "GRU" else both[0]]  # that of a sum is that of either
 
 
 class Torch:
@@ -104,9 +85,10 @@ class Torch:
         if question.weights is not None:
             with torch.no_grad():
                 for i, suffix in enumerate(suffixes):
-                    values = parts_of(kind, question.weights[3 * i : 3 * i + 3])
+                    given = question.weights[3 * i : 3 * i + 3]
+                    values = layout.to_parts(given, layout.TORCH[_KERAS[kind]])
                     for name, value in zip(_PARTS, values):
-                        getattr(module, f"{name}_{suffix}").copy_(torch.from_numpy(value.copy()))
+                        getattr(module, f"{name}_{suffix}").copy_(torch.from_numpy(value))
         x = torch.tensor(question.x, requires_grad=True)
         states = [torch.tensor(s, requires_grad=True) for s in question.states or []]
         outputs = self._call(module, kind, both, x, states, question.mask)
@@ -119,7 +101,7 @@ class Torch:
         arrays |= {f"gradient of state {i}": s.grad.numpy() for i, s in enumerate(states)}
         for i, suffix in enumerate(suffixes):
             slopes = [getattr(module, f"{name}_{suffix}").grad.numpy() for name in _PARTS]
-            for j, slope in enumerate(weights_of(kind, slopes)):
+            for j, slope in enumerate(gradients_of(kind, slopes)):
                 arrays[f"gradient of weight {3 * i + j} {_NAMES[j]}"] = slope
         return Answer(arrays, lacks=("mask", "weight", "call", "carried", "losses"))
 

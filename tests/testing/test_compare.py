@@ -9,6 +9,7 @@ import pytest
 
 from minirnn import layers
 from minirnn.testing import Case, Disagreement, assert_agree, compare
+from minirnn.testing.cells import NESTED
 from minirnn.testing.difference import difference
 from tests.testing import faulty
 
@@ -77,6 +78,33 @@ def test_the_script_of_a_case_runs_as_it_stands_and_shows_the_difference():
     assert str(report) == run(report.script).rstrip("\n")
 
 
+@pytest.mark.host_only("the script runs in a process of its own, on NumPy, and is compared digit by digit")
+@pytest.mark.parametrize(
+    "case",
+    [
+        Case(
+            {"class": "Attention", "use_scale": True}, [(1, 2, 2), (1, 3, 2)], mask=[None, ("101",)], steps=1
+        ),
+        Case(
+            {"class": "RNN", "cell": {"class": NESTED, "units": 2}, "return_state": True},
+            {"vector": (1, 2, 2), "matrix": (1, 2, 3, 2)},
+            mask=("10",),
+        ),
+        Case(
+            {"class": "TimeDistributed", "layer": {"class": "GRU", "units": 1}},
+            (1, 2, 2, 1),
+            mask=(("10", "11"),),
+        ),
+        Case({"class": "BatchNormalization"}, (2, 2, 1), "float16", arguments={"training": True}),
+    ],
+    ids=["several inputs", "a cell of one's own", "a mask of three axes", "training in float16"],
+)
+def test_the_script_of_a_case_of_any_kind_runs_as_it_stands(case):
+    report = compare(faulty.is_off_by_a_little, "minirnn:generic", case)
+    assert report.failures[0].name == "output 0" and not report.agreed
+    assert str(report) == run(report.script).rstrip("\n")
+
+
 @pytest.mark.parametrize("size", (2, 40))
 def test_the_script_of_arrays_runs_as_it_stands_and_shows_the_difference(size):
     """Few numbers are written out, and many are packed."""
@@ -89,11 +117,20 @@ def test_the_script_of_arrays_runs_as_it_stands_and_shows_the_difference(size):
     assert "differed" in shown and str(report).splitlines()[1] in shown
 
 
+def test_the_script_of_several_inputs_runs_as_it_stands():
+    x = [np.ones((1, 2, 2), "float32"), np.ones((1, 3, 2), "float32")]
+    mask = [None, np.array([[True, False, True]])]
+    options = {"mask": mask, "arguments": {"use_causal_mask": True}, "steps": 1}
+    one, other = layers.Attention(use_scale=True), layers.Attention(score_mode="concat")
+    report = compare(one, other, x, **options)
+    assert not report.agreed and str(report).splitlines()[1] in run(report.script)
+
+
 def test_layers_are_compared_from_the_same_weights():
     x = np.ones((1, 2, 3), "float32")
     one, other = layers.LSTM(2), layers.LSTM(2)
-    one(x)
     assert compare(one, other, x).agreed
+    assert compare(layers.LSTM(2), one, x).agreed
     assert not compare(one, layers.LSTM(2, activation="relu"), x).agreed
 
 
