@@ -4,6 +4,7 @@ from typing import Any
 
 from minirnn import kernels, tree
 from minirnn.autograd import Tensor, convert, inferring_shapes
+from minirnn.autograd import primitives as P
 from minirnn.kernels.generic import rnn_loop
 from minirnn.layers.layer import Layer
 from minirnn.layers.rnn.dropout_rnn_cell import dropping_cells, reset_masks
@@ -193,7 +194,20 @@ class RNN(Layer):
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
         states, mask = self._begin(sequences, initial_state, mask)
-        return self._end(*self.inner_loop(sequences, states, mask, training))
+        run = self._run_for_shapes if inferring_shapes() else self.inner_loop
+        return self._end(*run(sequences, states, mask, training))
+
+    def _run_for_shapes(self, sequences, initial_state, mask, training):
+        """Run one step, and repeat its output: 10,000 steps take no longer to build a model for than 10."""
+        steps = tree.flatten(sequences)[0].shape[1]
+        first = tree.map_structure(lambda x: x[:, :1], sequences)
+        mask = None if mask is None else mask[:, :1]
+        output, states = self.inner_loop(first, initial_state, mask, training)
+        if self.return_sequences:
+            output = tree.map_structure(
+                lambda y: P.broadcast_to(y, shape=(y.shape[0], steps, *y.shape[2:])), output
+            )
+        return output, states
 
     def _begin(self, sequences, initial_state, mask):
         """Return the first states and the mask of a call, both checked."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 from minirnn import ops, tree
+from minirnn.autograd import inferring_shapes
 from minirnn.layers.context import signature_of
 from minirnn.layers.rnn.state import tensors_of
 from minirnn.layers.wrapper import Wrapper
@@ -57,11 +58,13 @@ class TimeDistributed(Wrapper):
             masks = None
         steps = [ops.unstack(x, axis=1) for x in flat]
         outputs = []
-        for t in range(leading[1]):
+        for t in range(1 if inferring_shapes() else leading[1]):
             options: dict[str, Any] = {} if masks is None else {"mask": masks[t]}
             if signature.takes_training:
                 options["training"] = training
             outputs.append(self.layer(tree.pack_sequence_as(inputs, [x[t] for x in steps]), **options))
+        if inferring_shapes():
+            outputs *= leading[1]  # all steps give outputs of one shape
         return tree.map_structure(lambda *ys: ops.stack(ys, axis=1), *outputs)
 
     def _masks(self, mask, leading):
