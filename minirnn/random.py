@@ -14,6 +14,7 @@ import numpy as np
 
 from minirnn import backend, config
 from minirnn.autograd import Tensor, Variable, convert, convert_float
+from minirnn.backend import allowance
 from minirnn.ops.arguments import along
 from minirnn.ops.symbolic import op
 from minirnn.utils.naming import auto_name
@@ -137,9 +138,10 @@ def _generator(seed):
 
 
 def _shape(shape) -> tuple[int, ...]:
-    return (
-        (operator.index(shape),) if isinstance(shape, numbers.Integral) else tuple(map(operator.index, shape))
-    )
+    whole = isinstance(shape, numbers.Integral)
+    sizes = (operator.index(shape),) if whole else tuple(map(operator.index, shape))
+    allowance.ask(*sizes)
+    return sizes
 
 
 def _dtype(dtype, where, kinds="f", kind_name="floating point") -> np.dtype:
@@ -245,6 +247,7 @@ def categorical(logits, num_samples, dtype="int32", seed=None) -> Tensor:
     weights = xp.exp(logits - logits.max(axis=1, keepdims=True)).astype("float64")
     cumulative = xp.cumsum(weights, axis=1)
     cumulative /= cumulative[:, -1:]
+    allowance.ask(logits.size, num_samples)
     x = _generator(seed).random((logits.shape[0], num_samples, 1))
     return Tensor((x >= cumulative[:, None, :]).sum(axis=2).astype(dtype))
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from minirnn import config, ops
 from minirnn.autograd import Tensor, Variable, convert_float, no_grad
-from minirnn.backend import get_keras_mask, set_keras_mask
+from minirnn.backend import allowance, get_keras_mask, set_keras_mask
 from minirnn.metrics.confusion import Outcomes
 
 _CURVES = ("ROC", "PR", "PRGAIN")
@@ -13,6 +13,7 @@ _SUMMATIONS = ("interpolation", "majoring", "minoring")
 
 def _between(count) -> list[float]:
     """Return thresholds at even distances, those at 0 and 1 left out."""
+    allowance.ask(count, work=2000 * count)  # a list takes more memory and time than an array
     return [(i + 1) / (count - 1) for i in range(count - 2)]
 
 

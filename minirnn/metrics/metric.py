@@ -2,6 +2,7 @@
 
 from minirnn import backend, config, dtype_policies, initializers, ops
 from minirnn.autograd import Tensor, Variable, convert, no_grad
+from minirnn.backend import allowance
 from minirnn.losses.loss import apply_mask, squeeze_or_expand_to_same_rank
 from minirnn.utils import registry
 from minirnn.utils.naming import auto_name
@@ -70,6 +71,7 @@ class Metric:
         """
         known = self._store("_variables")
         name = name or "variable"
+        allowance.ask(*shape)
         variable = Variable(
             initializers.get(initializer),
             shape=shape,
@@ -78,6 +80,7 @@ class Metric:
             name=name,
             path=f"{self.name.replace('/', '>')}/{name}",
         )
+        allowance.hold(variable.data)
         known.append(variable)
         return variable
 

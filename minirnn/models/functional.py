@@ -98,10 +98,10 @@ class Functional(Model):
 
     def _names_of_outputs(self):
         """Name each output after its layer; a second output of one layer gets a number, as before Keras 3."""
-        names = []
+        names, next_numbers = {}, {}
         for tensor in self.outputs:
-            names.append(free_name(self._graph.origin(tensor)[0].name, names))
-        return names
+            names[free_name(self._graph.origin(tensor)[0].name, names, next_numbers)] = None
+        return list(names)
 
     @property
     def layers(self) -> list[Layer]:

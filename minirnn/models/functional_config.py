@@ -89,7 +89,11 @@ def _plain(value):
 
 
 class _NotYet(Exception):
-    """A call needs the outputs of one that has not been made."""
+    """A call needs the outputs of another one, which has not been made."""
+
+    def __init__(self, call):
+        super().__init__(call)
+        self.call = call
 
 
 def _decode(value, outputs) -> Any:
@@ -102,7 +106,7 @@ def _decode(value, outputs) -> Any:
     if kind == "__keras_tensor__":
         name, number, index = inner["keras_history"]
         if (name, number) not in outputs:
-            raise _NotYet
+            raise _NotYet((name, number))
         return outputs[name, number][index]
     if kind == "__tuple__":
         return tuple(_decode(item, outputs) for item in inner)
@@ -152,14 +156,23 @@ def from_config(cls, config, custom_objects=None):
             if not layer["inbound_nodes"]:
                 outputs[name, 0] = [made[name].output]
             waiting += [(name, number, node) for number, node in enumerate(layer["inbound_nodes"])]
+        # Those that wait for a call, by that call, which may be the last in the config.
+        parked: dict[tuple[str, int], list] = {}
+        waiting.reverse()
         while waiting:
-            left = [entry for entry in waiting if not _made(entry, made[entry[0]], outputs)]
-            if len(left) == len(waiting):
-                raise ValueError(
-                    f"{cls.__name__}: the config has calls that wait for one another or for what is not "
-                    f"there: {sorted({name for name, _, _ in left})}."
-                )
-            waiting = left
+            entry = waiting.pop()
+            try:
+                _make(entry, made[entry[0]], outputs)
+            except _NotYet as missing:
+                parked.setdefault(missing.call, []).append(entry)
+            else:
+                waiting += reversed(parked.pop(entry[:2], ()))
+        if parked:
+            names = sorted({name for entries in parked.values() for name, _, _ in entries})
+            raise ValueError(
+                f"{cls.__name__}: the config has calls that wait for one another or for what is not there: "
+                f"{names[:10]}."
+            )
 
     def tensor(place):
         name, number, index = place
@@ -185,13 +198,10 @@ def _is_place(value) -> bool:
     return isinstance(value, list | tuple) and len(value) == 3 and isinstance(value[0], str)
 
 
-def _made(entry, function, outputs) -> bool:
-    """Make a call if all that it needs is there, and say whether it was made."""
+def _make(entry, function, outputs) -> None:
+    """Make a call; raise _NotYet if something that it needs is not there."""
     name, number, node = entry
-    try:
-        args, kwargs = _decode(node["args"], outputs), _decode(node["kwargs"], outputs)
-    except _NotYet:
-        return False
+    args, kwargs = _decode(node["args"], outputs), _decode(node["kwargs"], outputs)
     if isinstance(function, functools.partial):
         function, kwargs = function.func, {**function.keywords, **kwargs}
     elif "training" in kwargs and not node.get("keeps_training"):
@@ -201,4 +211,3 @@ def _made(entry, function, outputs) -> bool:
     else:
         result = symbolic_call(function, args, kwargs)
     outputs[name, number] = tree.flatten(result)
-    return True

@@ -30,11 +30,15 @@ class Operation:
         self.calls: list[SymbolicCall] = []
 
 
-def free_name(stem, taken) -> str:
-    """Return `stem`, or where that is taken the first of stem_1, stem_2, ... that is not."""
-    name, number = stem, 1
+def free_name(stem, taken, next_numbers) -> str:
+    """Return `stem`, or where that is taken the first of stem_1, stem_2, ... that is not.
+
+    `next_numbers`, a dict, keeps where to go on: many may have one stem.
+    """
+    name, number = stem, next_numbers.get(stem, 1)
     while name in taken:
         name, number = f"{stem}_{number}", number + 1
+    next_numbers[stem] = number
     return name
 
 
@@ -129,7 +133,7 @@ class Graph:
         return depths, of_thing
 
     def _named(self, things):
-        operations, taken = [], {}
+        operations, taken, next_numbers = [], {}, {}
         for thing in things:
             if not isinstance(thing, SymbolicCall):
                 if thing.name in taken:
@@ -142,19 +146,24 @@ class Graph:
             name = thing.name if not isinstance(thing, SymbolicCall) else None
             if name is None:
                 stem = getattr(thing.function, "__name__", type(thing.function).__name__)
-                name = free_name(stem, taken)
+                name = free_name(stem, taken, next_numbers)
                 taken[name] = thing
             operations.append(Operation(thing, name))
         self._by_thing = {id(operation.thing): operation for operation in operations}
         for call in sorted(self.calls, key=lambda call: call.number):
             self._by_thing[id(_thing_of(call))].calls.append(call)
+        self._number_calls(operations)
         return operations
+
+    def _number_calls(self, operations):
+        self._numbers = {id(call): i for operation in operations for i, call in enumerate(operation.calls)}
 
     def __setstate__(self, state):
         # In a copy the same things are other objects.
         self.__dict__.update(state)
         self._given = {id(t): t for t in self.inputs}
         self._by_thing = {id(operation.thing): operation for operation in self.operations}
+        self._number_calls(self.operations)
 
     def origin(self, tensor):
         """Return where a symbolic tensor comes from: Operation, number of the call, number of the output."""
@@ -162,8 +171,7 @@ class Graph:
         operation = self._by_thing[id(_thing_of(node))]
         if not isinstance(node, SymbolicCall):
             return operation, 0, 0
-        number = next(i for i, call in enumerate(operation.calls) if call is node)
-        return operation, number, tensor.index
+        return operation, self._numbers[id(node)], tensor.index
 
 
 class _Slot:

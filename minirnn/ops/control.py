@@ -8,6 +8,7 @@ from typing import Any
 from minirnn import tree
 from minirnn.autograd import inferring, no_grad
 from minirnn.autograd.primitive import convert
+from minirnn.backend import allowance
 from minirnn.ops.arguments import own, whole_shape
 from minirnn.ops.creation import zeros
 from minirnn.ops.shape import stack
@@ -57,8 +58,10 @@ def scan(f, init, xs=None, length=None, reverse=False, unroll=1):
             f"scan: needs xs of one length, or length=; got lengths {sorted(lengths) or 'none'}."
         )
     (count,) = lengths
+    allowance.ask(count)
     ys = [None] * count
     for i in reversed(range(count)) if reverse else range(count):
+        allowance.ask(1)
         before = carry
         carry, ys[i] = f(carry, None if xs is None else tree.map_structure(lambda x: x[i], xs))  # noqa: B023
         tree.assert_same_structure(before, carry)
@@ -97,6 +100,7 @@ def while_loop(cond: Any, body: Any, loop_vars, maximum_iterations=None):
     values = tuple(tree.map_structure(own, v) for v in (loop_vars if several else (loop_vars,)))
     steps = 0
     while (maximum_iterations is None or steps < maximum_iterations) and bool(cond(*values)):
+        allowance.ask(1)
         result = body(*values)
         values = tuple(result) if several else (result,)
         steps += 1
@@ -120,6 +124,7 @@ def fori_loop(lower, upper, body_fun, init_val):
     """
     value = tree.map_structure(own, init_val)
     for i in range(*whole_shape((lower, upper))):
+        allowance.ask(1)
         value = body_fun(i, value)
     return tree.map_structure(convert, value)
 

@@ -1,11 +1,15 @@
 """New arrays: constants, ranges, grids."""
 
+import math
+import operator
+
 import numpy as np
 
 from minirnn import backend, config
 from minirnn.autograd import Tensor
 from minirnn.autograd import primitives as P
 from minirnn.autograd.primitive import align, convert
+from minirnn.backend import allowance
 from minirnn.ops.arguments import own, whole_shape
 from minirnn.ops.symbolic import op
 
@@ -19,7 +23,9 @@ def zeros(shape, dtype=None) -> Tensor:
     dtype : str, optional
         Default: floatx.
     """
-    return Tensor(backend.current().xp.zeros(whole_shape(shape), dtype or config.floatx()))
+    shape = whole_shape(shape)
+    allowance.ask(*shape)
+    return Tensor(allowance.hold(backend.current().xp.zeros(shape, dtype or config.floatx())))
 
 
 def ones(shape, dtype=None) -> Tensor:
@@ -31,7 +37,9 @@ def ones(shape, dtype=None) -> Tensor:
     dtype : str, optional
         Default: floatx.
     """
-    return Tensor(backend.current().xp.ones(whole_shape(shape), dtype or config.floatx()))
+    shape = whole_shape(shape)
+    allowance.ask(*shape)
+    return Tensor(allowance.hold(backend.current().xp.ones(shape, dtype or config.floatx())))
 
 
 def empty(shape, dtype=None) -> Tensor:
@@ -99,6 +107,9 @@ def arange(start, stop=None, step=None, dtype=None) -> Tensor:
         numbers.insert(0, 0)
     if len(numbers) == 3 and not numbers[2]:
         raise ValueError("arange: step must not be 0.")
+    if allowance.allowances:
+        start, stop, step = (*numbers, 1)[:3]
+        allowance.ask(math.ceil(abs((stop - start) / step)))
     return convert(np.arange(*numbers, dtype=dtype))
 
 
@@ -126,6 +137,7 @@ def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis
     a, b = align(start, stop)
     kind = dtype or (a.dtype if a.dtype.kind == "f" else config.floatx())
     low, high = (t.numpy().astype("float64") for t in (a, b))
+    allowance.ask(2 * operator.index(num), max(low.size, high.size))
     values, step = np.linspace(low, high, num, endpoint=endpoint, retstep=True, axis=axis)
     values = np.floor(values) if np.dtype(kind).kind in "iu" else values
     return (convert(values, kind), convert(step, kind)) if retstep else convert(values, kind)
@@ -145,6 +157,7 @@ def eye(N, M=None, k=0, dtype=None) -> Tensor:
     dtype : str, optional
         Default: floatx.
     """
+    allowance.ask(N, N if M is None else M)
     return convert(np.eye(N, M, k, dtype=dtype or config.floatx()))
 
 
@@ -155,6 +168,7 @@ def identity(n, dtype=None) -> Tensor:
 
 def tri(N, M=None, k=0, dtype=None) -> Tensor:
     """Return a matrix with ones on and below its `k`-th diagonal; arguments as those of `eye`."""
+    allowance.ask(N, N if M is None else M)
     return convert(np.tri(N, M, k, dtype=dtype or config.floatx()))
 
 

@@ -5,6 +5,7 @@ import numpy as np
 from minirnn import backend
 from minirnn.autograd import Tensor, convert
 from minirnn.autograd import primitives as P
+from minirnn.backend import allowance
 from minirnn.ops.arguments import wide_float
 from minirnn.ops.nn import log_softmax
 from minirnn.ops.symbolic import op
@@ -101,6 +102,7 @@ def _greedy(inputs, lengths, merge_repeated, blank):
 def _beam_search(inputs, lengths, width, top_paths, blank):
     logp_BTC = backend.to_numpy(log_softmax(Tensor(inputs.data), axis=-1).data)
     B, T, _ = logp_BTC.shape
+    allowance.ask(top_paths, B, T + 1, work=B * T * width * logp_BTC.shape[2])
     symbols_PBT = np.full((top_paths, B, T), -1, np.int32)
     scores_BP = np.full((B, top_paths), -np.inf, logp_BTC.dtype)
     for b, length in enumerate(backend.to_numpy(lengths.data)):

@@ -13,6 +13,7 @@ from minirnn.autograd import primitives as P
 from minirnn.autograd.operators import FLOATS
 from minirnn.autograd.primitive import align, convert, convert_float, operands
 from minirnn.autograd.tensor import OPERATORS, SymbolicArgumentError, state
+from minirnn.backend.allowance import allowances
 from minirnn.ops.arguments import number, own
 from minirnn.ops.symbolic import op, symbolic_call
 
@@ -59,7 +60,7 @@ def _unary(name: str, summary: str, result: str = "float") -> Callable[[Any], Te
     def function(x) -> Tensor:
         # Written out for the most frequent case, floats and nothing to record: see `autograd/operators.py`.
         data = x.data if x.__class__ is Tensor and not (x.requires_grad and state.recording) else x
-        direct = data.__class__ is ndarray and data.dtype in FLOATS
+        direct = data.__class__ is ndarray and data.dtype in FLOATS and not allowances
         if direct and plain is not None and (x.__class__ is not ndarray or backend.on_host()):
             y = plain(data)
             return Tensor(y if y.__class__ is ndarray else np.asarray(y))

@@ -10,6 +10,7 @@ from minirnn import backend, config
 from minirnn.autograd import Tensor
 from minirnn.autograd import primitives as P
 from minirnn.autograd.primitive import convert, operands
+from minirnn.backend import allowance
 from minirnn.ops.arguments import along, check_range, line, one_axis, own
 from minirnn.ops.symbolic import op
 
@@ -158,6 +159,7 @@ def one_hot(x, num_classes, axis=-1, dtype=None, sparse=False) -> Tensor:
     if x.dtype.kind not in "iub":
         raise TypeError(f"one_hot: class numbers must be integers; got dtype {x.dtype}.")
     axis = one_axis("one_hot", axis, x.ndim + 1)
+    allowance.ask(x.size + 1, num_classes)
     xp = backend.array_module(x.data)
     numbers = xp.arange(num_classes).reshape((num_classes,) + (1,) * (x.ndim - axis))
     return Tensor((xp.expand_dims(x.data, axis) == numbers).astype(dtype or config.floatx()))
@@ -256,5 +258,6 @@ def pad(x, pad_width, mode="constant", constant_values=None) -> Tensor:
         raise ValueError(f"pad: constant_values is for mode='constant'; got mode={mode!r}.")
     for axis, width in enumerate(widths):
         if any(width):
+            allowance.ask(x.shape[axis] + sum(width))
             x = x[along(axis, backend.asarray(np.pad(np.arange(x.shape[axis]), width, mode=mode)))]
     return x

@@ -70,6 +70,8 @@ def tensordot(x1, x2, axes: Any = 2) -> Tensor:
     """
     a, b = align(x1, x2)
     if isinstance(axes, int):
+        if not 0 <= axes <= min(a.ndim, b.ndim):
+            raise ValueError(f"tensordot: axes must be from 0 to {min(a.ndim, b.ndim)}; got {axes}.")
         left, right = tuple(range(a.ndim - axes, a.ndim)), tuple(range(axes))
     else:
         left, right = axes

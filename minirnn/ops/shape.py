@@ -8,6 +8,7 @@ from minirnn import backend
 from minirnn.autograd import Tensor
 from minirnn.autograd import primitives as P
 from minirnn.autograd.primitive import align, convert
+from minirnn.backend import allowance
 from minirnn.ops.arguments import along, line, one_axis, own, some_axes, whole_shape
 from minirnn.ops.symbolic import op
 
@@ -274,11 +275,13 @@ def array_split(x, indices_or_sections, axis=0) -> list[Tensor]:
     (count,) = whole_shape(indices_or_sections)
     if count < 1:
         raise ValueError(f"array_split: the number of parts must be 1 or more; got {count}.")
+    allowance.ask(count)
     each, more = divmod(x.shape[axis], count)
     return _cut(x, [i * each + min(i, more) for i in range(1, count)], axis)
 
 
 def _cut(x, starts, axis) -> list[Tensor]:
+    allowance.ask(len(starts))
     bounds = [0, *starts, x.shape[axis]]
     return [x[along(axis, slice(a, b))] for a, b in itertools.pairwise(bounds)]
 
@@ -321,6 +324,7 @@ def repeat(x, repeats, axis=None) -> Tensor:
             f"repeat: repeats must be one number or {x.shape[axis]} of them, the size of axis {axis}; "
             f"got {len(counts)}."
         )
+    allowance.ask(sum(counts) * (x.shape[axis] if len(counts) == 1 else 1))
     index = np.repeat(np.arange(x.shape[axis]), np.asarray(counts, int))
     return x[along(axis, backend.asarray(index))]
 

@@ -7,10 +7,8 @@ written by a user can be called on an `Input` without a shape method.
 
 import functools
 import itertools
-import math
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,6 +16,7 @@ import numpy as np
 from minirnn import backend, config, tree
 from minirnn.autograd import Tensor, inferring, no_grad
 from minirnn.autograd.tensor import OPERATORS, Operators, SymbolicArgumentError
+from minirnn.backend import allowance
 
 # Sizes for an unknown batch axis, and for any other unknown axis: with many divisors for reshape, and larger
 # where windows along the axis say that they need it.
@@ -27,27 +26,9 @@ _OTHER_SIZES = ((12, 24), (240, 480), (4800, 9600))
 
 class _Run(threading.local):
     too_short = False
-    # How many numbers an array may have, of those that a function is run on or returns here.
-    largest: int | None = None
 
 
 _run = _Run()
-
-
-@contextmanager
-def arrays_of_at_most(size) -> Iterator[None]:
-    """Let `infer` refuse what needs arrays of more numbers, for models whose maker is not trusted."""
-    before, _run.largest = _run.largest, size
-    try:
-        yield
-    finally:
-        _run.largest = before
-
-
-def _within_limit(shape):
-    if _run.largest is not None and math.prod(shape) > _run.largest:
-        raise ValueError(f"An array of shape {tuple(shape)} is more than the {_run.largest} numbers allowed.")
-    return shape
 
 
 def note_windows(sizes, spans, strides=()) -> None:
@@ -165,8 +146,9 @@ def infer(function, args=(), kwargs=None):
     def run(number, others):
         def zeros(leaf):
             if isinstance(leaf, KerasTensor):
-                shape = _within_limit(_sized(leaf.shape, number, others))
-                return Tensor(backend.current().xp.zeros(shape, leaf.dtype))
+                shape = _sized(leaf.shape, number, others)
+                allowance.ask(*shape, max(leaf.dtype.itemsize // 4, 1))
+                return Tensor(allowance.hold(backend.current().xp.zeros(shape, leaf.dtype)))
             return leaf
 
         real_args, real_kwargs = tree.map_structure(zeros, (args, kwargs))
@@ -184,7 +166,6 @@ def infer(function, args=(), kwargs=None):
     def merge(a, b):
         if not (isinstance(a, Tensor) or backend.is_array(a)):
             return a
-        _within_limit(b.shape)
         return KerasTensor([m if m == n else None for m, n in zip(a.shape, b.shape, strict=True)], a.dtype)
 
     return tree.map_structure(merge, first, second)

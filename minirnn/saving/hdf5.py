@@ -5,6 +5,8 @@ filters that a library brings, or claim an array of a petabyte in a few bytes. N
 weights, so all of it is refused, before any array is read.
 """
 
+import mmap
+import struct
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,8 @@ _LARGEST_RATIO = 100
 _SMALL = 1 << 20
 _MOST_OBJECTS = 100_000
 _DEEPEST = 64
+_MOST_TEXTS = 1_000_000
+_HEAP = b"GCOL\x01"
 
 
 def available() -> bool:
@@ -73,6 +77,7 @@ class File:
                 self.file = h5py.File(h5py.h5f.open_file_image(content))
         try:
             with refusing(path, "the HDF5 file"):
+                self._check_texts(_mapped(path) if content is None else content)
                 self.store = Store(path, self._found())
         except BaseException:
             self.file.close()
@@ -83,6 +88,29 @@ class File:
 
     def __exit__(self, *_):
         self.file.close()
+
+    def _check_texts(self, content):
+        """Refuse heaps, where texts of any length lie, over which HDF5 would never come to an end.
+
+        The library goes from object to object by their sizes, also by a size of 0.
+        """
+        sizes = self.file.id.get_create_plist().get_sizes()
+        if sizes != (8, 8):
+            raise UnsafeFileError(f"{self.path}: refused, since its addresses have {sizes} bytes, and not 8.")
+        left, start = _MOST_TEXTS, content.find(_HEAP)
+        while start >= 0:
+            size = struct.unpack_from("<Q", content, start + 8)[0] if start + 16 <= len(content) else 0
+            place, end = start + 16, start + size
+            while place + 16 <= end <= len(content) and left:
+                number, length = struct.unpack_from("<H6xQ", content, place)
+                # The last one is what is free, its own header included.
+                step, left = 16 + (length + 7) // 8 * 8 if number else length, left - 1
+                if not step:
+                    break
+                place += step
+            if place + 16 <= end or place > end or not left:
+                raise UnsafeFileError(f"{self.path}: refused, since the texts in it are damaged.")
+            start = content.find(_HEAP, start + 1)
 
     def _found(self) -> dict[str, Stored]:
         h5py = self.h5py
@@ -142,6 +170,12 @@ class File:
             return None
         value = self.h5py.Dataset(item).attrs[name.decode()]
         return value if isinstance(value, str) else None
+
+
+def _mapped(path) -> mmap.mmap:
+    """Return the content of a file, of which only what is looked at is read."""
+    with open(path, "rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def _read(dataset, bfloat16) -> np.ndarray:

@@ -3,13 +3,14 @@
 import contextlib
 import importlib
 import math
+import operator
 import os
 from typing import Any
 
 from minirnn import initializers
+from minirnn.backend.allowance import ask, limited, unlimited
 from minirnn.layers.context import context
 from minirnn.layers.tracking import Tracked
-from minirnn.ops.symbolic import arrays_of_at_most
 from minirnn.saving import configs, hdf5, npz, state
 from minirnn.saving.archive import Archive
 from minirnn.saving.errors import UnsafeFileError, refusing
@@ -19,6 +20,10 @@ CONFIG, METADATA = "config.json", "metadata.json"
 WEIGHTS = {"model.weights.h5": hdf5.File, "model.weights.npz": npz.File}
 # What a model may have beyond what its file stores: weights that a layer of the user's keeps in its own way.
 _SPARE = 1 << 20
+# How many weights a model may have that is made of its config alone.
+MOST_WEIGHTS = 1 << 27
+# What inferring the shapes of a model may take: 256 MiB at a time, and some ten seconds in all.
+_MOST_NUMBERS, _MOST_WORK, _A_CALL = 1 << 26, 1 << 33, 300_000
 
 
 def deserialized(config, custom_objects=None) -> Any:
@@ -36,34 +41,63 @@ class _Loading:
     Parameters
     ----------
     path : str
-    size : int or None
-        How many numbers the file stores.
+    size : int
+        How many numbers all weights together may have.
+    stored : bool
+        Whether they are numbers that the file stores, which the weights will be set to.
     """
 
-    def __init__(self, path, size):
-        self.path, self.left = path, math.inf if size is None else size + _SPARE
+    def __init__(self, path, size, stored):
+        self.path, self.left, self.stored = path, size, stored
 
     def initial(self, layer, name, shape, initializer):
-        """Return how a weight starts; raise if it is more than the file can have the values of."""
-        self.left -= math.prod(shape)
+        """Return how a weight starts; raise if it is one too many."""
+        size = math.prod(map(operator.index, shape))  # of what is no size, a product may be a huge tuple
+        self.left -= size
         if self.left < 0:
+            more = "more weights than the file stores" if self.stored else f"more than {MOST_WEIGHTS} weights"
             raise UnsafeFileError(
-                f"{self.path}: refused, since the config asks for more weights than the file stores; the "
-                f"first too many is {name!r} of shape {shape}, of {layer._where}."
+                f"{self.path}: refused, since the config asks for {more}; the first too many is {name!r} of "
+                f"shape {shape}, of {layer._where}."
             )
-        if type(layer).load_own_variables is not Tracked.load_own_variables:
-            return initializer  # it may leave some as they are
-        return initializers.Zeros()
+        if isinstance(initializer, initializers.Orthogonal):
+            ask(0, work=size * min(shape, default=1) // 4)
+        # A layer with a form of its own for its weights may leave some as they are.
+        if self.stored and type(layer).load_own_variables is Tracked.load_own_variables:
+            initializer = initializers.Zeros()
+
+        def first(*args, **kwargs):
+            # Weights are limited here, and no part of what may be inferred.
+            with unlimited():
+                return initializer(*args, **kwargs)
+
+        return first
+
+    # The same two as of a step that is watched for NaN: a call costs work even if it computes nothing.
+
+    def begin(self):
+        ask(0, work=_A_CALL)
+
+    def note(self, *_):
+        """Do nothing once a call has ended."""
 
 
 @contextlib.contextmanager
-def _limited(path, size):
-    before, context.loading = context.loading, _Loading(path, size)
+def _limited(path, size, stored):
+    before = context.loading, context.watch
+    context.loading = context.watch = _Loading(path, size, stored)
     try:
-        with arrays_of_at_most(configs.LARGEST_ARRAY) if size is not None else contextlib.nullcontext():
+        with limited(_MOST_NUMBERS, _MOST_WORK):
             yield
     finally:
-        context.loading = before
+        context.loading, context.watch = before
+
+
+def _check_model(path, made) -> None:
+    if not isinstance(made, Tracked) or not hasattr(made, "save_weights"):
+        raise UnsafeFileError(
+            f"{path}: refused, since the config describes a {type(made).__name__}, which is no model."
+        )
 
 
 def load_model(filepath, custom_objects=None, compile=True, safe_mode=True) -> Any:
@@ -130,12 +164,9 @@ def made(path, config, store, custom_objects=None, compile=True, safe_mode=True,
             from minirnn.saving.code import with_functions
 
             config = with_functions(config)
-        with _limited(path, store.size if safe_mode else None):
+        with _limited(path, store.size + _SPARE, True) if safe_mode else contextlib.nullcontext():
             model = deserialized(config, custom_objects)
-        if not isinstance(model, Tracked) or not hasattr(model, "save_weights"):
-            raise UnsafeFileError(
-                f"{path}: refused, since the config describes {model!r}, which is no model."
-            )
+        _check_model(path, model)
         if restore is None:
             state.restore(model, store)
         else:
@@ -197,19 +228,29 @@ def load_weights(model, filepath, skip_mismatch=False, objects_to_skip=None) -> 
         state.restore(model, file.store, skip_mismatch, objects_to_skip or ())
 
 
-def model_from_json(json_string, custom_objects=None) -> Any:
+def model_from_json(json_string, custom_objects=None, safe_mode=True) -> Any:
     """Return the model that `Model.to_json` described, with new weights.
 
     Parameters
     ----------
     json_string : str
     custom_objects : dict of str to class or function, optional
+    safe_mode : bool
+        As of `load_model`.
 
     Raises
     ------
     UnsafeFileError
-        A ValueError, if it is no such description.
+        A ValueError, if it is no such description, or asks for more than 134 million weights.
     """
-    config = configs.parsed("model_from_json", json_string)
-    with refusing("model_from_json", "the model"), arrays_of_at_most(configs.LARGEST_ARRAY):
-        return deserialized(config, custom_objects)
+    path = "model_from_json"
+    config = configs.parsed(path, json_string, safe_mode)
+    with refusing(path, "the model"):
+        if not safe_mode:
+            from minirnn.saving.code import with_functions
+
+            config = with_functions(config)
+        with _limited(path, MOST_WEIGHTS, False) if safe_mode else contextlib.nullcontext():
+            model = deserialized(config, custom_objects)
+        _check_model(path, model)
+        return model

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from minirnn.utils.naming import to_snake_case
+from minirnn.utils.values import deserialize_value
 
 _tables: dict[str, "Table"] = {}
 _exported: dict[Any, tuple[str, str]] = {}
@@ -322,8 +323,25 @@ def deserialize_keras_object(config, custom_objects=None, *, table: Table | None
     if "class_name" not in config or "config" not in config:
         return {key: deserialize_keras_object(value) for key, value in config.items()}
     name, inner = config["class_name"], config["config"]
+    if not isinstance(name, str):
+        raise ValueError(f"deserialize_keras_object: class_name must be a name; got {name!r}.")
+    with _explained(name):
+        return _made(name, inner, config, table)
+
+
+@contextmanager
+def _explained(name) -> Iterator[None]:
+    """Turn what Python says of a config that lacks a part, or has another in its place, into a ValueError."""
+    try:
+        yield
+    except (AttributeError, LookupError, ArithmeticError) as error:
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ValueError(f"The config of {name!r} cannot be read: {text}") from error
+
+
+def _made(name, inner, config, table) -> Any:
     if name.startswith("__") and name.endswith("__"):
-        return _deserialize_value(name, inner)
+        return deserialize_value(name, inner)
     if name == "function":
         return _find_function(inner, table)
     number, objects = config.get("shared_object_id"), _shared.get()[1]
@@ -340,21 +358,6 @@ def deserialize_keras_object(config, custom_objects=None, *, table: Table | None
     if objects is not None and number is not None:
         objects[number] = instance
     return instance
-
-
-def _deserialize_value(name, inner):
-    if name in ("__numpy__", "__tensor__"):
-        return np.array(inner["value"], inner["dtype"])
-    if name == "__bytes__":
-        return inner["value"].encode("utf-8")
-    if name == "__slice__":
-        return slice(inner["start"], inner["stop"], inner["step"])
-    if name == "__ellipsis__":
-        return Ellipsis
-    raise ValueError(
-        f"deserialize_keras_object: {name} holds code or a symbolic value, which is not read from a config. "
-        "Give the function by name in custom_objects."
-    )
 
 
 def _find_function(name, table):

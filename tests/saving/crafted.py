@@ -2,12 +2,16 @@
 
 import io
 import json
+import os
+import tracemalloc
 import zipfile
 
 import numpy as np
+import pytest
 
 import minirnn
 from minirnn import layers
+from minirnn.saving import UnsafeFileError, load_model
 
 RNG = np.random.default_rng(0)
 
@@ -59,3 +63,23 @@ def with_weights(folder, change):
         change(file)
     parts["model.weights.h5"] = content.getvalue()
     return packed(folder, parts)
+
+
+def layer(class_name, config=None, module="keras.layers", **more):
+    return {"module": module, "class_name": class_name, "config": config or {}, **more}
+
+
+def assert_refused(path, match, **options):
+    """Refused in one line, without much memory, and without a file made or read."""
+    before = sorted(os.listdir(path.parent))
+    tracemalloc.start()
+    try:
+        with pytest.raises(UnsafeFileError, match=match) as caught:
+            load_model(path, **options)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    text = str(caught.value)
+    assert "\n" not in text and str(path) in text and "refused" in text
+    assert peak < 64 << 20, f"{peak >> 20} MiB were taken before it was refused"
+    assert sorted(os.listdir(path.parent)) == before
