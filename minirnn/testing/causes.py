@@ -147,3 +147,29 @@ def with_softmax(case: Case) -> Case:
         return {k: "softmax" if v == "sparsemax" else v for k, v in part.items()}
 
     return dataclasses.replace(case, layer=edited(case.layer, edit))
+
+
+def with_l2(case: Case) -> Case:
+    """Return a case in which what was regularized by absolute values is so by squares."""
+
+    def edit(part):
+        return {k: "l2" if v in ("l1", "L1L2") else v for k, v in part.items()}
+
+    return dataclasses.replace(case, layer=edited(case.layer, edit))
+
+
+def adds_by_channel(part: dict) -> bool:
+    """Whether a layer adds a bias along an axis that is not the last."""
+    first = part.get("data_format") == "channels_first"
+    return first and "filters" in part and part.get("use_bias", True)
+
+
+def without_bias_by_channel(case: Case) -> Case:
+    """Return a case in which those layers have no bias."""
+
+    def edit(part):
+        if not adds_by_channel(part):
+            return part
+        return {**{k: v for k, v in part.items() if not k.startswith("bias_")}, "use_bias": False}
+
+    return dataclasses.replace(case, layer=edited(case.layer, edit))

@@ -171,6 +171,45 @@ KNOWN = [
     ),
     Known("float64", ("keras",), causes.is_rounding_to_float32),
     Known(
+        "float64",
+        ("keras",),
+        # Rounded to float32, scores less 1e9 are all the same.
+        lambda case, report: (
+            case.dtype == "float64"
+            and causes.is_in(case, "Attention", "AdditiveAttention")
+            and any(d.words == "dtype float64 and float32" for d in report.failures)
+        ),
+        without=lambda case: dataclasses.replace(case, dtype="float32"),
+    ),
+    Known(
+        "Attention between vectors",
+        ("keras",),
+        lambda case, report: (
+            case.wrong == WRONG[3]
+            and causes.is_in(case, "Attention", "AdditiveAttention")
+            and report.refusals[1] is None
+            and "must have the same number of axes" in (report.refusals[0] or "")
+        ),
+    ),
+    Known(
+        "The bias of a convolution with channels first on TensorFlow",
+        ("keras:tensorflow",),
+        lambda case, report: (
+            bool(report.failures) and any(causes.adds_by_channel(part) for part in case.parts())
+        ),
+        without=causes.without_bias_by_channel,
+    ),
+    Known(
+        "The slope of l1 at 0 on JAX",
+        ("keras:jax",),
+        lambda case, report: (
+            case != causes.with_l2(case)
+            and bool(report.failures)
+            and all("gradient" in d.name or " after " in d.name for d in report.failures)
+        ),
+        without=causes.with_l2,
+    ),
+    Known(
         "Several cells in float16 on TensorFlow",
         ("keras:tensorflow",),
         lambda case, report: (
