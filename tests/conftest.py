@@ -42,6 +42,16 @@ def same_weights_in_each_run_of_ci():
         set_random_seed(0)
 
 
+@pytest.fixture(autouse=True)
+def settings_are_set_back():
+    """What one test sets in `minirnn.config`, as a program in a document may, is no setting of the next."""
+    from minirnn import config
+
+    before = dict(config._settings)
+    yield
+    config._settings.update(before)
+
+
 def pytest_report_header(config: pytest.Config) -> list[str]:
     found = []
     for peer in ("keras", "jax", "torch", "cupy"):
