@@ -54,7 +54,7 @@ def _sigmoid(xp, a, out):
     xp.negative(a, out=out)
     xp.exp(out, out=out)
     xp.add(out, 1, out=out)
-    xp.divide(1, out, out=out)
+    xp.reciprocal(out, out=out)
 
 
 def _sigmoid_derivative(xp, y, a, out):

@@ -20,6 +20,10 @@ from minirnn.kernels.packing import compute_dtype
 BLOCK_NUMBERS = 131_072
 BLOCK_COLUMNS = 64
 
+# Inputs are copied to where the products read them for several steps at once: this many, or fewer of many numbers.
+INPUT_STEPS = 16
+INPUT_NUMBERS = 4_096
+
 
 @dataclass(slots=True)
 class Sequence:
@@ -70,9 +74,15 @@ class Sequence:
         return B, T, self.states_BH[0].shape[1]
 
     @property
+    def input_steps(self) -> int:
+        """For how many steps inputs are copied at once."""
+        B, T, D = self.x_BTD.shape
+        return max(1, min(T, INPUT_STEPS, INPUT_NUMBERS // max(1, B * D)))
+
+    @property
     def state_slots(self) -> int:
         """How many slots a buffer of states has: step t reads slot t and writes slot t + 1, modulo this."""
-        return self.x_BTD.shape[1] + 1 if self.keep else 2
+        return self.x_BTD.shape[1] + 1 if self.keep else max(2, self.input_steps)
 
     @property
     def step_slots(self) -> int:
@@ -80,7 +90,7 @@ class Sequence:
         return self.x_BTD.shape[1] if self.keep else 1
 
     def hold(self, t, new_HB, old_HB):
-        """On the rows that are masked at step t, put the old state, or another value, in place of the new."""
+        """On the rows that are masked at step t, put the old state in place of the new."""
         if self.mask_BT is not None:
             self.xp.copyto(new_HB, old_HB, where=self.xp.logical_not(self.mask_BT[:, t]))
 
@@ -120,33 +130,46 @@ class StepInputs:
     def __init__(self, sequence: Sequence, order: tuple[int, ...]):
         xp, S = sequence.xp, sequence.state_slots
         B, _, H = sequence.sizes
-        self.sequence, self.H = sequence, H
-        self.x_DTB = sequence.x_BTD.T
+        D = sequence.x_BTD.shape[2]
+        self.sequence, self.H, self.input_steps = sequence, H, sequence.input_steps
         dropouts = sequence.input_dropout, sequence.recurrent_dropout
         self.P = P = len(order) if any(mask is not None and mask.ndim == 3 for mask in dropouts) else 1
         self.input_dropout_PDB, self.recurrent_dropout_PHB = (
             None if mask is None else _feature_major(xp, mask, order[:P], sequence.dtype) for mask in dropouts
         )
-        self.columns_SPKB = xp.empty((S, P, H + 1 + len(self.x_DTB), B), sequence.dtype)
+        self.columns_SPKB = xp.empty((S, P, H + 1 + D, B), sequence.dtype)
         self.columns_SPKB[:, :, H] = 1
         self.h_in_place = P == 1 and self.recurrent_dropout_PHB is None
         self.h_SHB = self.columns_SPKB[:, 0, :H] if self.h_in_place else xp.empty((S, H, B), sequence.dtype)
         self.h_SHB[0] = sequence.states_BH[0].T
 
     def at(self, t):
-        """Return the columns of step t, shape (P, K, B); `h_SHB` must have the output of step t - 1."""
+        """Return the columns of step t, shape (P, K, B).
+
+        Steps are asked for in their order, and `h_SHB` must have the output of step t - 1.
+        """
         slot = t % len(self.columns_SPKB)
+        if t % self.input_steps == 0:
+            self._copy_inputs(t, slot)
         columns_PKB = self.columns_SPKB[slot]
-        h_PHB, x_PDB = columns_PKB[:, : self.H], columns_PKB[:, self.H + 1 :]
         if not self.h_in_place:
+            h_PHB = columns_PKB[:, : self.H]
             h_PHB[...] = self.h_SHB[slot]
             if self.recurrent_dropout_PHB is not None:
                 h_PHB *= self.recurrent_dropout_PHB
-        x_PDB[...] = self.x_DTB[:, t]
-        self.sequence.hold(t, x_PDB, 0)
-        if self.input_dropout_PDB is not None:
-            x_PDB *= self.input_dropout_PDB
         return columns_PKB
+
+    def _copy_inputs(self, t, slot):
+        """Write the inputs of `input_steps` steps from step t on into the slots from `slot` on."""
+        xp, mask_BT = self.sequence.xp, self.sequence.mask_BT
+        x_LDB = self.sequence.x_BTD[:, t : t + self.input_steps].transpose(1, 2, 0)
+        x_LPDB = self.columns_SPKB[slot : slot + len(x_LDB), :, self.H + 1 :]
+        x_LPDB[...] = x_LDB[:, None]
+        if mask_BT is not None:
+            mask_L11B = mask_BT[:, t : t + len(x_LDB)].T[:, None, None]
+            xp.copyto(x_LPDB, 0, where=xp.logical_not(mask_L11B))
+        if self.input_dropout_PDB is not None:
+            x_LPDB *= self.input_dropout_PDB
 
     def copies(self, first: int, stop: int) -> slice:
         """Return which copies the gates from `first` to `stop` in `order` read."""
