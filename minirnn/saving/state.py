@@ -25,12 +25,13 @@ _OWN = "minirnn"
 
 def walk(root) -> Iterator[tuple[str, Any]]:
     """Give each layer and optimizer that a model holds once, with its path, the model itself first."""
-    seen: set[int] = set()
+    # With the things themselves: a list that a property has just made would be freed, and another get its id.
+    seen: dict[int, Any] = {}
 
     def visit(path, thing):
         if id(thing) in seen:
             return
-        seen.add(id(thing))
+        seen[id(thing)] = thing
         if isinstance(thing, Layer | Optimizer):
             yield path, thing
             for name, value in _attributes(thing):

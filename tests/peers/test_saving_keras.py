@@ -244,6 +244,17 @@ def test_models_within_models_are_the_same_in_the_other_library(keras, tmp_path,
     assert loaded.get_layer("frozen").trainable is False
 
 
+def test_a_model_of_many_models_is_the_same_in_the_other_library(keras, tmp_path):
+    def build(lib):
+        parts = [lib.Sequential([lib.Input((3,)), lib.layers.Dense(3)]) for _ in range(12)]
+        return lib.Sequential([lib.Input((3,)), *parts])
+
+    for source, target in ((keras, minirnn), (minirnn, keras)):
+        model = build(source)
+        model.save(tmp_path / "model.keras")
+        assert_equal(target.saving.load_model(tmp_path / "model.keras").get_weights(), model.get_weights())
+
+
 def subclassed(lib):
     """A model with its layers in attributes of every kind."""
 

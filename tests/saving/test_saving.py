@@ -266,3 +266,36 @@ def test_a_lambda_says_that_it_has_no_name(tmp_path):
     with pytest.raises(ValueError, match="a lambda has no name"):
         model.save(tmp_path / "m.keras")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("how", ["sequential", "functional", "subclassed"])
+def test_each_of_many_models_in_a_model_has_its_own_path(tmp_path, how):
+    """Lists that properties make in passing must not be taken for one another."""
+
+    class Many(minirnn.Model):
+        def __init__(self, parts, **kwargs):
+            super().__init__(**kwargs)
+            self.parts = parts
+
+        def call(self, x):
+            for part in self.parts:
+                x = part(x)
+            return x
+
+    def make():
+        parts = [minirnn.Sequential([minirnn.Input((3,)), layers.Dense(3)]) for _ in range(12)]
+        if how == "sequential":
+            return minirnn.Sequential([minirnn.Input((3,)), *parts])
+        if how == "subclassed":
+            model = Many(parts)
+            model(X[:, 0])
+            return model
+        x = y = minirnn.Input((3,))
+        for part in parts:
+            y = part(y)
+        return minirnn.Model(x, y)
+
+    model, other = make(), make()
+    model.save_weights(tmp_path / "many.weights.h5")
+    other.load_weights(tmp_path / "many.weights.h5")
+    assert_same(other, model)
