@@ -23,7 +23,8 @@ from minirnn.autograd.primitive import (
     define,
     from_dlpack,
 )
-from minirnn.autograd.tensor import SymbolicArgumentError, Tensor, Variable
+from minirnn.autograd.tensor import SymbolicArgumentError, Tensor
+from minirnn.autograd.variable import Variable
 
 __all__ = [
     "SymbolicArgumentError",

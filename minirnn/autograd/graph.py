@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from minirnn import backend, tree
-from minirnn.autograd.tensor import Tensor, Variable, state
+from minirnn.autograd.tensor import Tensor, state
+from minirnn.autograd.variable import Variable
 from minirnn.backend import blas
 
 _numbers = itertools.count()

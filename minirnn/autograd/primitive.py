@@ -14,7 +14,8 @@ from numpy import ndarray
 
 from minirnn import backend, config
 from minirnn.autograd.graph import Node, state
-from minirnn.autograd.tensor import OPERATORS, Operators, SymbolicArgumentError, Tensor, Variable
+from minirnn.autograd.tensor import OPERATORS, Operators, SymbolicArgumentError, Tensor
+from minirnn.autograd.variable import Variable
 from minirnn.backend.allowance import allowances, of_this_thread
 
 PRIMITIVES: dict[str, "Primitive"] = {}

@@ -1,4 +1,4 @@
-"""`Tensor`: an array and the graph node that made it; `Variable`: a Tensor with a name that can be assigned.
+"""`Tensor`: an array and the graph node that made it.
 
 There is no tape. A Tensor that depends on something trainable points at the `Node` that made it, the
 node points at its inputs, and so the graph hangs on its results and is freed with them.
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from minirnn import backend, config
+from minirnn import backend
 from minirnn.backend import dlpack
 
 # What Python's operators and the methods below call, by name; `operators.py` fills it.
@@ -20,7 +20,7 @@ OPERATORS: dict = {}
 class _State(threading.local):
     recording = True
     inferring = False
-    assigned: dict | None = None  # what Variables held before they were; see models/rollback.py
+    assigned: dict | None = None  # what Variables held before they were; see `restore` in variable.py
 
 
 state = _State()
@@ -280,121 +280,3 @@ class Tensor(Operators):
 
     def __setstate__(self, kept):
         self.__dict__.update(kept, data=backend.asarray(kept["data"]))
-
-
-class Variable(Tensor):
-    """A named Tensor whose value can be assigned: a weight, a moving mean, a state, a counter.
-
-    Parameters
-    ----------
-    initializer : array, Tensor, number or callable
-        The first value; a callable takes ``(shape, dtype=...)``.
-    shape : tuple of int, optional
-        Needed with a callable.
-    dtype : str, optional
-        Default: that of an array, `config.floatx` otherwise.
-    trainable : bool
-        Whether gradients are wanted by default.
-    name : str, optional
-        Default "variable".
-
-    Raises
-    ------
-    ValueError
-        If `initializer` is callable and `shape` is missing, or `shape` has an axis below 0.
-    """
-
-    # Whether layers of mixed precision may cast its value in their call.
-    autocast = True
-    _snapshot: Any = None
-
-    def __init__(self, initializer, shape=None, dtype=None, trainable=True, name=None, path=None):
-        label = f"Variable {name or 'variable'!r}"
-        if callable(initializer):
-            if shape is None:
-                raise ValueError(f"{label}: a callable initializer needs shape=.")
-            if any(n is None or n < 0 for n in shape):
-                raise ValueError(
-                    f"{label}: every axis of shape must be known and 0 or more; got {tuple(shape)}."
-                )
-            initializer = initializer(tuple(shape), dtype=dtype or config.floatx())
-        value: Any = initializer.data if isinstance(initializer, Tensor) else initializer
-        if dtype is None:
-            dtype = value.dtype if backend.is_array(value) else config.floatx()
-        data = backend.asarray(value, dtype)
-        super().__init__(backend.copy(data) if data is value else data)
-        self.name = name or "variable"
-        self.path = path or self.name
-        self.regularizer = self.constraint = None
-        self.created_trainable = self._trainable = bool(trainable)
-        self.requires_grad = self._trainable and self.data.dtype.kind == "f"
-
-    @property
-    def trainable(self) -> bool:
-        return self._trainable
-
-    @trainable.setter
-    def trainable(self, value):
-        self._trainable = bool(value)
-        self.requires_grad = self._trainable and self.data.dtype.kind == "f"
-        self._snapshot = None
-
-    @property
-    def stored(self) -> Any:
-        """The array that is kept, where `data` may be one that a layer of mixed precision had made of it."""
-        return self.data
-
-    @property
-    def value(self) -> Tensor:
-        """The present value, as a Tensor that later assignments do not change."""
-        return self.snapshot()
-
-    def snapshot(self) -> Tensor:
-        """Return the present value as a Tensor through which gradients still reach this Variable."""
-        if self._snapshot is None:
-            from minirnn.autograd.graph import alias
-
-            self._snapshot = alias(self)
-        return self._snapshot
-
-    def assign(self, value):
-        """Replace the value; the array itself is never written into, so a graph keeps what it saw.
-
-        Raises
-        ------
-        ValueError
-            If `value` has another shape.
-        """
-        data = value.data if isinstance(value, Tensor) else value
-        if data.__class__ is not self.data.__class__ or data.dtype != self.data.dtype:
-            data = backend.asarray_beside(data, self.data, self.data.dtype)
-        if data is value:
-            data = backend.copy(data)
-        if data.shape != self.data.shape:
-            raise ValueError(
-                f"Variable {self.path!r}: assign needs a value of shape {self.shape}; got {data.shape}."
-            )
-        if not state.inferring:
-            if state.assigned is not None:
-                state.assigned.setdefault(id(self), (self, self.data))
-            self.data = data
-            self._snapshot = None
-        return self
-
-    def assign_add(self, value):
-        """Add `value` to the present value."""
-        return self.assign(self.data + self._beside(value))
-
-    def assign_sub(self, value):
-        """Subtract `value` from the present value."""
-        return self.assign(self.data - self._beside(value))
-
-    def _beside(self, value):
-        """Return an operand on the device of this Variable; a number stays weak."""
-        data = value.data if isinstance(value, Tensor) else value
-        if data.__class__ is self.data.__class__ or isinstance(data, int | float | np.generic):
-            return data
-        return backend.asarray_beside(data, self.data)
-
-    def __repr__(self):
-        return f"<Variable path={self.path} shape={self.shape} dtype={self.dtype} value={self.numpy()}>"

@@ -195,6 +195,18 @@ def asarray_beside(value, array, dtype=None):
     return backend_of(array).asarray_beside(value, array, dtype)
 
 
+def owned(array, value):
+    """Return what `asarray` made of `value` in memory of its own: a copy, unless it surely has that already.
+
+    NumPy takes the memory of many things that are none of its arrays: memory maps, PyTorch's tensors, buffers.
+    """
+    if isinstance(value, list | tuple | int | float | complex | np.generic):
+        return array
+    if is_array(value) and (value.dtype != array.dtype or backend_of(value) is not backend_of(array)):
+        return array
+    return copy(array)
+
+
 def check_one_device(name, *arrays) -> None:
     """Raise ValueError, in the name of an operation, if the arrays are not all on one device."""
     found = {backend_of(a).device_of(a): None for a in arrays if is_array(a)}

@@ -16,6 +16,7 @@ from minirnn import backend, tree
 from minirnn.autograd import Tensor, Variable, enable_grad
 from minirnn.autograd.graph import Node, _AliasNode, propagate
 from minirnn.autograd.tensor import state
+from minirnn.autograd.variable import restore
 from minirnn.kernels import selection
 from minirnn.layers.context import context
 
@@ -98,33 +99,25 @@ class Replay:
             The attribute of that name after the run that is meant; default: the latest.
         """
         values = {**self._noted, **(self.before if before is None else before)}
-        changed = [(v, v.stored, v._snapshot, data) for v, data in values.values() if v.stored is not data]
+        now = {key: (v, v.stored) for key, (v, data) in values.items() if v.stored is not data}
         held = [(layer, layer._losses) for layer in self.adders]
         around, training, cast = context.entry, context.training, context.cast
         entry = context.entry = _Entry()
         context.training, context.cast = self._training, self._cast
         outer, state.assigned = state.assigned, {}
         try:
-            for v, _, _, data in changed:
-                v.data, v._snapshot = data, None
+            restore(values)
             with selection.use_tier(self._tier), backend.device("cpu") if self._on_host else nullcontext():
                 outputs = function()
         finally:
             restore(state.assigned)
             state.assigned = outer
-            for v, data, snapshot, _ in changed:
-                v.data, v._snapshot = data, snapshot
+            restore(now)
             context.entry, context.training, context.cast = around, training, cast
             added = dict(entry.take_losses())
             for layer, losses in held:
                 layer._losses = losses
         return outputs, [added.get(layer, []) for layer in self.adders]
-
-
-def restore(before) -> None:
-    """Give Variables back what they held; see `Replay.before`."""
-    for v, data in before.values():
-        v.data, v._snapshot = data, None
 
 
 def mark() -> int:

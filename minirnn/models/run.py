@@ -10,7 +10,7 @@ from minirnn import random
 from minirnn.autograd import Variable
 from minirnn.backend import asarray_beside
 from minirnn.callbacks.callback_list import plain_logs
-from minirnn.models.rollback import all_or_nothing
+from minirnn.layers.rollback import all_or_nothing
 
 
 def random_state() -> dict:

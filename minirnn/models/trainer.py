@@ -16,7 +16,7 @@ from minirnn.models.compile_utils import CompileLoss, CompileMetrics
 from minirnn.models.data import positive_int, samples_of, unpack_x_y_sample_weight
 from minirnn.models.faults import SMALLER, explained
 from minirnn.models.nan_checks import watched
-from minirnn.models.rollback import all_or_nothing
+from minirnn.layers.rollback import all_or_nothing
 
 
 class _Compiled:

@@ -10,9 +10,12 @@ from minirnn.autograd.primitive import convert, convert_float
 
 
 def own(x, dtype=None) -> Tensor:
-    """Return `x` as a Tensor of which views may be given away: an array of the caller's is copied."""
+    """Return `x` as a Tensor of which views may be given away: what the caller may write to is copied."""
     tensor = convert(x, dtype)
-    return Tensor(tensor.data.copy()) if backend.is_array(x) and tensor.data is x else tensor
+    if isinstance(x, Tensor):
+        return tensor
+    data = backend.owned(tensor.data, x)
+    return tensor if data is tensor.data else Tensor(data)
 
 
 def wide_float(x) -> Tensor:

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from minirnn.autograd.tensor import state as autograd_state
 from minirnn.layers.layer import Layer
+from minirnn.layers.rollback import all_or_nothing
 from minirnn.layers.tracking import _NOT_OWNED
 from minirnn.optimizers.optimizer import Optimizer
 from minirnn.random import SeedGenerator
@@ -113,25 +113,20 @@ def restore(model, store, skip_mismatch=False, skip=()) -> None:
     ValueError
         If the arrays for a layer are not there, or have other shapes.
     """
-    outer, own = autograd_state.assigned, {}
     left = []
-    try:
-        autograd_state.assigned = own
+
+    def restore_all():
         for path, thing in walk(model):
             if any(thing is other for other in skip):
                 continue
             try:
-                _restore_one(path, thing, store)
+                all_or_nothing(_restore_one, path, thing, store)
             except (ValueError, KeyError) as error:
                 if not skip_mismatch or not isinstance(thing, Layer):
                     raise
                 left.append(str(error))
-    except BaseException:
-        for variable, data in own.values():
-            variable.data, variable._snapshot = data, None
-        raise
-    finally:
-        autograd_state.assigned = outer
+
+    all_or_nothing(restore_all)
     if left:
         warnings.warn(f"{len(left)} layer(s) are left as they are: {' '.join(left)}", stacklevel=3)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import minirnn
 from minirnn import kernels, layers, models, ops, random, recompute
 from minirnn.autograd import Variable, convert, grad, no_grad
-from minirnn.models.rollback import all_or_nothing
+from minirnn.layers.rollback import all_or_nothing
 from minirnn.utils import deserialize_keras_object, serialize_keras_object, set_random_seed
 from tests.arrays import leaf
 from tests.laws.strategies import project

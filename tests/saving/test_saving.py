@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import minirnn
 from minirnn import layers, optimizers, saving
+from minirnn.layers.rollback import all_or_nothing
 from minirnn.utils import set_random_seed
 
 RNG = np.random.default_rng(0)
@@ -299,3 +300,48 @@ def test_each_of_many_models_in_a_model_has_its_own_path(tmp_path, how):
     model.save_weights(tmp_path / "many.weights.h5")
     other.load_weights(tmp_path / "many.weights.h5")
     assert_same(other, model)
+
+
+class Pair(minirnn.layers.Layer):
+    """Two weights, of which a file may fit the first alone; it says itself how they are kept."""
+
+    def __init__(self, n, **kwargs):
+        super().__init__(**kwargs)
+        self.n = n
+
+    def build(self, shape):
+        self.a = self.add_weight((2,), "zeros", name="a")
+        self.b = self.add_weight((self.n,), "zeros", name="b")
+
+    def call(self, x):
+        return x
+
+    def save_own_variables(self, store):
+        store["a"], store["b"] = self.a.numpy(), self.b.numpy()
+
+    def load_own_variables(self, store):
+        self.a.assign(store["a"])
+        self.b.assign(store["b"])
+
+
+def test_a_layer_that_does_not_fit_is_left_whole(tmp_path):
+    one, two = (minirnn.Sequential([minirnn.Input((4,)), Pair(n)]) for n in (2, 3))
+    one.layers[0].a.assign([5, 5])
+    one.save_weights(tmp_path / "a.weights.h5")
+    with pytest.warns(UserWarning, match="1 layer"):
+        two.load_weights(tmp_path / "a.weights.h5", skip_mismatch=True)
+    assert not two.layers[0].a.numpy().any()
+
+
+def test_what_a_broken_step_has_loaded_is_taken_back(tmp_path):
+    model = minirnn.Sequential([minirnn.Input((4,)), layers.Dense(2)])
+    model.save_weights(tmp_path / "a.weights.h5")
+    model.set_weights([np.zeros((4, 2)), np.zeros(2)])
+
+    def load_and_break():
+        model.load_weights(tmp_path / "a.weights.h5")
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        all_or_nothing(load_and_break)
+    assert not model.get_weights()[0].any()

@@ -1,16 +1,15 @@
 """All or nothing: what a step has assigned when it breaks is taken back."""
 
 from minirnn.autograd.tensor import state
+from minirnn.autograd.variable import restore
 from minirnn.layers.context import context
 
 
 def all_or_nothing(function, *args):
     """Return ``function(*args)``; if it raises anything, Variables have the values from before the call.
 
-    `Variable.assign` replaces an array and never writes into it, so the array that it replaced first is all
-    that need be kept, and nothing is copied. Whatever the function assigned counts, wherever it is held:
-    weights, the state of any optimizer, metrics, the states of layers, moving statistics, and seeds, the
-    global one too. Calls may nest.
+    Whatever the function assigned counts, wherever it is held: weights, the state of any optimizer, metrics,
+    the states of layers, moving statistics, and seeds, the global one too. Calls may nest.
 
     What a thread knows of the calls around it (whether it records, which layer is being called) is put back
     too: an interrupt may come between any two lines, those of a ``finally`` among them.
@@ -29,8 +28,7 @@ def all_or_nothing(function, *args):
         state.assigned = outer
         return result
     except BaseException:
-        for variable, data in own.values():
-            variable.data, variable._snapshot = data, None
+        restore(own)
         for local, attributes in around:
             local.__dict__.clear()
             local.__dict__.update(attributes)
