@@ -236,15 +236,12 @@ class Primitive:
                 f"No gradient is defined for the primitive {self.name!r}; add a rule with def_vjp, "
                 "or wrap the computation in custom_gradient or stop_gradient."
             )
-        gradients = []
-        for i, a in enumerate(node.inputs):
-            if not (isinstance(a, Tensor) and a.requires_grad):
-                gradients.append(None)
-            elif variadic is not None:
-                gradients.append(variadic(i, g, y, *node.inputs, **node.saved))
-            else:
-                gradients.append(rules[i](g, y, *node.inputs, **node.saved))
-        return gradients
+        if variadic is not None:
+            return list(variadic(g, y, *node.inputs, **node.saved))
+        return [
+            rules[i](g, y, *node.inputs, **node.saved) if isinstance(a, Tensor) and a.requires_grad else None
+            for i, a in enumerate(node.inputs)
+        ]
 
 
 def define(name, function) -> Primitive:
@@ -262,7 +259,10 @@ def def_vjp(name, *rules) -> None:
 
 
 def def_vjp_variadic(name, rule) -> None:
-    """Set the rule ``rule(i, g, y, *arguments, **parameters)`` of a primitive of any number of arguments."""
+    """Set the rule of a primitive of any number of arguments, for all of them at once.
+
+    It is ``rule(g, y, *arguments, **parameters)`` and returns a gradient, or None, for each argument.
+    """
     VARIADIC_RULES[name] = rule
 
 

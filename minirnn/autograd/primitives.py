@@ -228,6 +228,16 @@ broadcast_to = define("broadcast_to", lambda xp, x, *, shape: xp.broadcast_to(x,
 concatenate = define("concatenate", lambda xp, *arrays, axis: xp.concatenate(arrays, axis=axis))
 stack = define("stack", lambda xp, *arrays, axis: xp.stack(arrays, axis=axis))
 unstack = define("unstack", lambda xp, x, *, axis: tuple(xp.moveaxis(x, axis, 0)))
+
+
+def _split(xp, x, *, sizes, axis):
+    """Return `x` cut along an axis into parts of these sizes."""
+    axis %= x.ndim
+    ends = itertools.accumulate(sizes)
+    return tuple([x[(slice(None),) * axis + (slice(end - n, end),)] for n, end in zip(sizes, ends)])
+
+
+split = define("split", _split)
 pad = define("pad", lambda xp, x, *, pad_width, value=0: xp.pad(x, pad_width, constant_values=value))
 
 # Selection.

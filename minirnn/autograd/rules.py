@@ -261,7 +261,13 @@ def _einsum(i, g, y, *arrays, subscripts):
     return P.broadcast_to(P.reshape(partial, shape=spread), shape=shape)
 
 
-def_vjp_variadic("einsum", _einsum)
+def_vjp_variadic(
+    "einsum",
+    lambda g, y, *arrays, subscripts: [
+        _einsum(i, g, y, *arrays, subscripts=subscripts) if a.requires_grad else None
+        for i, a in enumerate(arrays)
+    ],
+)
 
 
 # Each is the transpose of the other.
@@ -290,23 +296,22 @@ def_vjp("transpose", lambda g, y, x, axes=None: P.transpose(g, axes=axes and _in
 def_vjp("broadcast_to", lambda g, y, x, shape: g)
 
 
-def _concatenate(i, g, y, *arrays, axis):
-    axis %= y.ndim
-    start = sum(a.shape[axis] for a in arrays[:i])
-    return g[(slice(None),) * axis + (slice(start, start + arrays[i].shape[axis]),)]
+def_vjp_variadic(
+    "concatenate",
+    lambda g, y, *arrays, axis: P.split(g, sizes=tuple([a.shape[axis] for a in arrays]), axis=axis),
+)
+def_vjp_variadic("stack", lambda g, y, *arrays, axis: P.unstack(g, axis=axis))
 
 
-def_vjp_variadic("concatenate", _concatenate)
-def_vjp_variadic("stack", lambda i, g, y, *arrays, axis: g[(slice(None),) * (axis % y.ndim) + (i,)])
-
-
-def _unstack(g, y, x, axis):
+def _filled(g, y):
+    """Return the cotangents of several outputs, zeros for those that were not used."""
     if not isinstance(g, list):
         g, y = [g], [y]
-    return P.stack(*(P.zeros_like(b) if a is None else a for a, b in zip(g, y, strict=True)), axis=axis)
+    return [P.zeros_like(b) if a is None else a for a, b in zip(g, y, strict=True)]
 
 
-def_vjp("unstack", _unstack)
+def_vjp("split", lambda g, y, x, sizes, axis: P.concatenate(*_filled(g, y), axis=axis))
+def_vjp("unstack", lambda g, y, x, axis: P.stack(*_filled(g, y), axis=axis))
 def_vjp(
     "pad",
     lambda g, y, x, pad_width, value=0: g[

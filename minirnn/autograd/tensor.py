@@ -238,7 +238,9 @@ class Tensor(Operators):
     def __iter__(self):
         if not self.data.shape:
             raise TypeError("A Tensor of no axes cannot be iterated over.")
-        return iter([self[i] for i in range(self.data.shape[0])])
+        from minirnn.autograd.primitives import unstack
+
+        return iter(unstack(self, axis=0))
 
     def __bool__(self):
         return bool(self.data)

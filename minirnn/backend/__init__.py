@@ -198,7 +198,7 @@ def asarray_beside(value, array, dtype=None):
 def owned(array, value):
     """Return what `asarray` made of `value` in memory of its own: a copy, unless it surely has that already.
 
-    NumPy takes the memory of many things that are none of its arrays: memory maps, PyTorch's tensors, buffers.
+    NumPy takes the memory of much that is none of its arrays: memory maps, PyTorch's tensors, buffers.
     """
     if isinstance(value, list | tuple | int | float | complex | np.generic):
         return array

@@ -265,7 +265,8 @@ _SIZES: dict[str, Callable] = {
     # A view, of which more is known when it is read.
     "windows": lambda arrays, parameters: (0, 0),
     "ctc_loss": _ctc,
-    # As many results as there are steps.
+    # As many results as there are steps, or parts.
     "unstack": lambda arrays, parameters: (arrays[0].size, max(arrays[0].shape, default=0) * _CALL),
+    "split": lambda arrays, parameters: (arrays[0].size, len(parameters["sizes"]) * _CALL),
     "round": _round,
 }

@@ -20,7 +20,8 @@ from minirnn.kernels.packing import compute_dtype
 BLOCK_NUMBERS = 131_072
 BLOCK_COLUMNS = 64
 
-# Inputs are copied to where the products read them for several steps at once: this many, or fewer of many numbers.
+# Inputs are copied to where the products read them for several steps at once: for so many, or for fewer if
+# they are of many numbers.
 INPUT_STEPS = 16
 INPUT_NUMBERS = 4_096
 

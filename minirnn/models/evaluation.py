@@ -6,12 +6,12 @@ from typing import Any
 from minirnn import tree
 from minirnn.autograd import inferring, no_grad
 from minirnn.callbacks.callback_list import CallbackList, plain_logs
+from minirnn.layers.rollback import all_or_nothing
 from minirnn.models.collect import Collected, as_numpy
 from minirnn.models.compile_utils import CompileMetrics
 from minirnn.models.data import as_array, positive_int, samples_of, to_tensor, unpack_x_y_sample_weight
 from minirnn.models.faults import ACCUMULATE, IN_PARTS, SMALLER, explained
 from minirnn.models.feed import Feed
-from minirnn.layers.rollback import all_or_nothing
 from minirnn.models.sources import ArraySource, class_weights, source_of
 from minirnn.models.trainer import Trainer
 

@@ -4,10 +4,10 @@ import numpy as np
 
 from minirnn.callbacks.callback_list import CallbackList
 from minirnn.callbacks.history import History
+from minirnn.layers.rollback import all_or_nothing
 from minirnn.models.data import positive_int, unpack_x_y_sample_weight
 from minirnn.models.evaluation import Evaluation, check_verbose
 from minirnn.models.faults import ACCUMULATE
-from minirnn.layers.rollback import all_or_nothing
 from minirnn.models.run import Run
 from minirnn.models.sources import ArraySource, source_of
 

@@ -12,11 +12,11 @@ from minirnn.autograd import Tensor, grad, no_grad
 from minirnn.backend import blas
 from minirnn.layers.context import context, signature_of
 from minirnn.layers.layer import Layer
+from minirnn.layers.rollback import all_or_nothing
 from minirnn.models.compile_utils import CompileLoss, CompileMetrics
 from minirnn.models.data import positive_int, samples_of, unpack_x_y_sample_weight
 from minirnn.models.faults import SMALLER, explained
 from minirnn.models.nan_checks import watched
-from minirnn.layers.rollback import all_or_nothing
 
 
 class _Compiled:

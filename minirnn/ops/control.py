@@ -11,7 +11,7 @@ from minirnn.autograd.primitive import convert
 from minirnn.backend import allowance
 from minirnn.ops.arguments import own, whole_shape
 from minirnn.ops.creation import zeros
-from minirnn.ops.shape import stack
+from minirnn.ops.shape import stack, unstack
 from minirnn.ops.symbolic import op
 
 
@@ -60,10 +60,12 @@ def scan(f, init, xs=None, length=None, reverse=False, unroll=1):
     (count,) = lengths
     allowance.ask(count)
     ys = [None] * count
+    flat = [] if xs is None else [unstack(x) for x in tree.flatten(xs)]
     for i in reversed(range(count)) if reverse else range(count):
         allowance.ask(1)
         before = carry
-        carry, ys[i] = f(carry, None if xs is None else tree.map_structure(lambda x: x[i], xs))  # noqa: B023
+        step = None if xs is None else tree.pack_sequence_as(xs, [slices[i] for slices in flat])
+        carry, ys[i] = f(carry, step)
         tree.assert_same_structure(before, carry)
         carry = tree.map_structure(convert, carry)
     if not count:

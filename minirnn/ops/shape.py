@@ -283,6 +283,10 @@ def array_split(x, indices_or_sections, axis=0) -> list[Tensor]:
 def _cut(x, starts, axis) -> list[Tensor]:
     allowance.ask(len(starts))
     bounds = [0, *starts, x.shape[axis]]
+    sizes = tuple([b - a for a, b in itertools.pairwise(bounds)])
+    if min(sizes) >= 0:
+        return list(P.split(x, sizes=sizes, axis=axis))
+    # As NumPy has it, parts may overlap, and where they begin may be counted from the end.
     return [x[along(axis, slice(a, b))] for a, b in itertools.pairwise(bounds)]
 
 

@@ -5,6 +5,7 @@ Values keep a distance from multiples of ½ and from each other: there piecewise
 and finite differences lie.
 """
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -269,6 +270,16 @@ def unstack(draw):
     axis = draw(st.integers(-len(shape), len(shape) - 1))
     used = draw(st.integers(1, shape[axis]))
     return values(draw, shape), lambda x: P.unstack(x, axis=axis)[:used]
+
+
+@case("split", holomorphic=True)
+def split(draw):
+    shape = draw(shapes(min_dims=1))
+    axis = draw(st.integers(-len(shape), len(shape) - 1))
+    bounds = sorted(draw(st.lists(st.integers(0, shape[axis]), max_size=3)))
+    sizes = tuple(b - a for a, b in itertools.pairwise([0, *bounds, shape[axis]]))
+    used = draw(st.integers(1, len(sizes)))
+    return values(draw, shape), lambda x: P.split(x, sizes=sizes, axis=axis)[:used]
 
 
 @case("standardize", holomorphic=True)

@@ -8,6 +8,7 @@ import weakref
 import numpy as np
 import pytest
 
+from minirnn import ops
 from minirnn.autograd import (
     Variable,
     convert,
@@ -19,6 +20,7 @@ from minirnn.autograd import (
     value_and_grad,
 )
 from minirnn.autograd import primitives as P
+from minirnn.backend import allowance
 from minirnn.kernels.primitive import KernelPrimitive
 
 
@@ -280,3 +282,29 @@ def test_a_kernel_gives_its_own_gradient_and_names_itself_at_second_order():
     (first,) = grad(kernel(x, y)[0].sum(), [x], create_graph=True)
     with pytest.raises(NotImplementedError, match="'twofold' has no second derivative"):
         grad(first.sum(), x)
+
+
+CUT_AND_JOIN = {
+    "concatenate": lambda x: ops.concatenate([x[:1]] * len(x)),
+    "stack": lambda x: ops.stack([x[0]] * len(x)),
+    "split": lambda x: sum(ops.split(x, len(x))),
+    "array_split": lambda x: sum(ops.array_split(x, len(x))),
+    "unstack": lambda x: sum(ops.unstack(x)),
+    "iteration": sum,
+    "scan": lambda x: ops.scan(lambda total, row: (total + row, row), ops.zeros(3), x)[0],
+    "map": lambda x: ops.map(lambda row: row * 2, x),
+}
+
+
+@pytest.mark.parametrize("name", CUT_AND_JOIN)
+def test_the_reverse_pass_grows_with_the_number_of_pieces_and_not_with_its_square(name):
+    def work(n):
+        x = Variable(np.ones((n, 3), "float32"))
+        y = ops.sum(CUT_AND_JOIN[name](x))
+        with allowance.limited(numbers=2**50, work=2**60):
+            given = allowance.of_this_thread()
+            y.backward()
+            return 2**60 - given.work
+
+    small, large = work(50), work(4000)
+    assert large <= 85 * small  # of the square it would be 6,400 times as much
