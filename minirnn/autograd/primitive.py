@@ -65,7 +65,7 @@ def convert(value: Any, dtype=None) -> Tensor:
     if dtype is None and not given and not isinstance(value, np.generic):
         if data.dtype.kind == "f":
             dtype = config.floatx()
-        elif data.dtype == np.int64 and (data.size == 0 or np.abs(data).max() < 2**31):
+        elif data.dtype == np.int64 and (data.size == 0 or (data.min() >= -(2**31) and data.max() < 2**31)):
             dtype = "int32"
     return Tensor(backend.asarray(data, dtype))
 

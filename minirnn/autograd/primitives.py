@@ -53,6 +53,8 @@ arcsinh = define("arcsinh", lambda xp, x: xp.arcsinh(x))
 arccosh = define("arccosh", lambda xp, x: xp.arccosh(x))
 arctanh = define("arctanh", lambda xp, x: xp.arctanh(x))
 erf = define("erf", lambda xp, x: backend.backend_of(x).erf(x))
+erfc = define("erfc", lambda xp, x: backend.backend_of(x).erfc(x))
+cbrt = define("cbrt", lambda xp, x: xp.cbrt(x))
 relu = define("relu", lambda xp, x: xp.maximum(x, 0))
 
 

@@ -111,23 +111,29 @@ class Operators:
         return self._apply("transpose", self, axes or None)
 
     # NumPy's own functions (np.max(tensor)) call these with `out=None` and perhaps `dtype`.
+    def _reduced(self, name, axis, keepdims, out, dtype=None):
+        if out is not None:
+            raise TypeError(f"{name}: out must be None, since a tensor is never written into; got {out!r}.")
+        x = self if dtype is None else self.astype(dtype)
+        return self._apply(name, x, axis=axis, keepdims=keepdims)
+
     def sum(self, axis=None, dtype=None, out=None, keepdims=False):
-        return self._apply("sum", self, axis=axis, keepdims=keepdims)
+        return self._reduced("sum", axis, keepdims, out, dtype)
 
     def mean(self, axis=None, dtype=None, out=None, keepdims=False):
-        return self._apply("mean", self, axis=axis, keepdims=keepdims)
+        return self._reduced("mean", axis, keepdims, out, dtype)
 
     def max(self, axis=None, out=None, keepdims=False):
-        return self._apply("max", self, axis=axis, keepdims=keepdims)
+        return self._reduced("max", axis, keepdims, out)
 
     def min(self, axis=None, out=None, keepdims=False):
-        return self._apply("min", self, axis=axis, keepdims=keepdims)
+        return self._reduced("min", axis, keepdims, out)
 
     def any(self, axis=None, out=None, keepdims=False):
-        return self._apply("any", self, axis=axis, keepdims=keepdims)
+        return self._reduced("any", axis, keepdims, out)
 
     def all(self, axis=None, out=None, keepdims=False):
-        return self._apply("all", self, axis=axis, keepdims=keepdims)
+        return self._reduced("all", axis, keepdims, out)
 
 
 class Tensor(Operators):

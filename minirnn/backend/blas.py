@@ -65,16 +65,17 @@ def by_size():
 
 def before_product(multiplications: float) -> None:
     """Set the number of threads for a product of so many multiplications; does nothing outside `by_size`."""
-    if _State.depth and _State.held != (multiplications < LARGE_PRODUCT):
-        with _lock:
-            if _State.depth:
-                _State.held = not _State.held
-                _set([1] * len(_State.usual) if _State.held else _State.usual)
+    small = multiplications < LARGE_PRODUCT
+    if _State.depth and _State.held != small:
+        with _lock:  # by which time another thread may have done it
+            if _State.depth and _State.held != small:
+                _State.held = small
+                _set([1] * len(_State.usual) if small else _State.usual)
 
 
 @contextmanager
 def one_thread():
-    """Hold BLAS to one thread in a ``with`` block."""
+    """Hold BLAS to one thread in a ``with`` block, but for products that `before_product` finds large."""
     with by_size():
         before_product(0)
         yield

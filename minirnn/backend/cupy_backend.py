@@ -38,7 +38,7 @@ class CupyBackend(NumpyBackend):
     module : module
         cupy.
     special : module, optional
-        Has ``erf``; default ``cupyx.scipy.special``, imported when it is first needed.
+        Has ``erf`` and ``erfc``; default ``cupyx.scipy.special``, imported when it is first needed.
     load_cudnn : callable, optional
         Returns a `cudnn.Library` or raises `cudnn.LibraryUnavailable`; called once, when cuDNN is needed.
     """
@@ -119,9 +119,15 @@ class CupyBackend(NumpyBackend):
         return random.Generator(random.Philox4x3210(list(seed)))
 
     def erf(self, x):
+        return self._functions().erf(x)
+
+    def erfc(self, x):
+        return self._functions().erfc(x)
+
+    def _functions(self):
         if self._special is None:
             self._special = importlib.import_module("cupyx.scipy.special")
-        return self._special.erf(x)
+        return self._special
 
 
 def load() -> CupyBackend:

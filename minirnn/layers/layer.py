@@ -64,12 +64,12 @@ class _OfFirstCall:
     def __get__(self, layer, owner=None):
         if layer is None:
             return self
-        if not layer._symbolic_calls:
+        if layer._first_call is None:
             what = ("input", "output")[self.index]
             raise AttributeError(
                 f"{layer._where}: no symbolic {what}, as it was not called on one of `Input`."
             )
-        return layer._symbolic_calls[0][self.index]
+        return layer._first_call[self.index]
 
 
 class Layer(Configured, Tracked, Typed):
@@ -141,7 +141,7 @@ class Layer(Configured, Tracked, Typed):
         self._path = self._build_shapes = None
         self._losses = []
         self._contributors = []
-        self._symbolic_calls = []
+        self._first_call = None  # on a symbolic tensor: its inputs and outputs
         self.input_shape_argument = batch_shape or (None if shape is None else (None, *shape))
 
     @property
@@ -180,7 +180,7 @@ class Layer(Configured, Tracked, Typed):
     def __getstate__(self):
         # A copy starts without the losses of the last call: they hang on the original's graph;
         # and it has not been called on the symbolic tensors of the original's model.
-        return {**self.__dict__, "_losses": [], "_contributors": [], "_symbolic_calls": []}
+        return {**self.__dict__, "_losses": [], "_contributors": [], "_first_call": None}
 
     # In a functional model: what the first call took and returned, a KerasTensor or a structure of them.
     input, output = _OfFirstCall(0), _OfFirstCall(1)
@@ -263,7 +263,8 @@ class Layer(Configured, Tracked, Typed):
                 check_inputs(self, self.input_spec, first)
         if not simple and any(map(_is_symbolic, (*args, *kwargs.values()))):
             outputs = symbolic_call(self, args, kwargs, name=self.name)
-            self._symbolic_calls.append((args if len(args) > 1 else first, outputs))
+            if self._first_call is None:
+                self._first_call = (args if len(args) > 1 else first, outputs)
             return outputs
 
         training = signature.argument("training", args, kwargs)

@@ -14,7 +14,7 @@ from minirnn.random import SeedGenerator
 # Attributes of these types hold nothing to track, and most attributes are of these types.
 _PLAIN = frozenset({type(None), bool, int, float, str, np.ndarray})
 # Attributes that may hold layers without owning them.
-_NOT_OWNED = frozenset({"_arguments", "_losses", "_contributors", "_symbolic_calls"})
+_NOT_OWNED = frozenset({"_arguments", "_losses", "_contributors", "_first_call"})
 
 
 def _collect(value, kinds, found: dict) -> None:

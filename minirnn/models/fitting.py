@@ -138,8 +138,9 @@ class Fitting(Evaluation):
             )
         self.stop_training = False
         around = self._run, self._gradients_hook
-        run = self._run = Run(self, feed, validation, callbacks, initial_epoch)
+        run = Run(self, feed, validation, callbacks, initial_epoch)
         try:
+            self._run = run
             # These set many weights; an interrupt between two of them leaves all as they were.
             all_or_nothing(callbacks.on_train_begin)
             if callbacks.gradients_wanted:

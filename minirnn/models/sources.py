@@ -312,7 +312,10 @@ class IterableSource(_BatchSource):
         super().__init__(data, class_weight, where)
         iterator = iter(data)
         self.one_shot = iterator is data
-        self.count = len(data) if hasattr(data, "__len__") else None
+        try:
+            self.count = len(data)
+        except TypeError:  # some have a length only if what they read from has one
+            self.count = None
         self._begun = iterator
 
     def peek(self):

@@ -1,5 +1,6 @@
 """`Trainer`: what training is (a step, a loss, metrics), without the loops around it."""
 
+import threading
 import warnings
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -49,6 +50,16 @@ class _Held:
         self.metrics = model._metrics_of_parts()
 
 
+class _Holding(threading.local):
+    """What is held of each model, by its id, for the loops that this thread runs."""
+
+    def __init__(self):
+        self.of: dict[int, _Held] = {}
+
+
+_holding = _Holding()
+
+
 class Trainer(Layer):
     """The part of a model that learns: `compile`, the steps, and what they report."""
 
@@ -63,7 +74,6 @@ class Trainer(Layer):
     jit_compile = False
     history: Any = None
     _compiled: _Compiled | None = None
-    _held: _Held | None = None
     # While `fit` runs: how far it is, and who is told of the gradients.
     _run: Any = None
     _gradients_hook: Any = None
@@ -142,16 +152,17 @@ class Trainer(Layer):
 
     @contextmanager
     def _hold(self):
-        before = self._held
+        before = _holding.of.pop(id(self), None)
         try:
-            self._held = None
             # What is not built will have weights that it has not now.
             if all(layer.built for layer in self._flatten_layers()):
-                self._held = _Held(self)
+                _holding.of[id(self)] = _Held(self)
             with blas.by_size():
                 yield
         finally:
-            self._held = before
+            _holding.of.pop(id(self), None)
+            if before is not None:
+                _holding.of[id(self)] = before
 
     def _attempt(self, step, batch, where, advice=SMALLER):
         """Return what a step returns; if it breaks, everything is as before it, and the error says where."""
@@ -177,13 +188,13 @@ class Trainer(Layer):
 
     @property
     def trainable_weights(self):
-        held = self._held
+        held = _holding.of.get(id(self))
         return super().trainable_weights if held is None else list(held.trainable)
 
     @property
     def losses(self) -> list[Tensor]:
         """What `add_loss`, activity and weight regularizers contribute, one scalar Tensor each."""
-        held = self._held
+        held = _holding.of.get(id(self))
         if held is None:
             return super().losses
         found = [loss for layer in held.layers for loss in layer._losses]
@@ -202,7 +213,7 @@ class Trainer(Layer):
         """What is measured: the loss, the metrics of `compile` (one object), each output's loss, then those
         of the model's attributes and layers."""
         compiled = [] if self._compiled is None else self._compiled.all_metrics()
-        held = self._held
+        held = _holding.of.get(id(self))
         return compiled + (self._metrics_of_parts() if held is None else held.metrics)
 
     @property

@@ -8,7 +8,7 @@ import numpy as np
 from numpy import ndarray
 
 from minirnn import backend
-from minirnn.autograd import Tensor
+from minirnn.autograd import Tensor, stop_gradient
 from minirnn.autograd import primitives as P
 from minirnn.autograd.operators import FLOATS
 from minirnn.autograd.primitive import align, convert, convert_float, operands
@@ -228,21 +228,24 @@ def exp2(x) -> Tensor:
 @op
 def cbrt(x) -> Tensor:
     """Return the real cube root of `x`, of floats."""
-    x = convert_float(x)
-    return P.sign(x) * P.power(P.absolute(x), 1.0 / 3.0)
+    return P.cbrt(convert_float(x))
 
 
 @op
 def hypot(x1, x2) -> Tensor:
-    """Return the length of the hypotenuse, √(x1² + x2²)."""
+    """Return the length of the hypotenuse, √(x1² + x2²), without overflow of the squares."""
     a, b = (convert_float(v) for v in align(x1, x2))
-    return P.sqrt(P.square(a) + P.square(b))
+    # Any scale gives the same length and gradient.
+    largest = stop_gradient(P.maximum(P.absolute(a), P.absolute(b)))
+    usable = P.logical_and(P.greater(largest, 0), P.isfinite(largest))
+    scale = P.where(usable, largest, P.ones_like(largest))
+    return scale * P.sqrt(P.square(a / scale) + P.square(b / scale))
 
 
 @op
 def erfc(x) -> Tensor:
-    """Return 1 − erf(x)."""
-    return 1.0 - P.erf(convert_float(x))
+    """Return 1 − erf(x), exact where that is nearly 0 too."""
+    return P.erfc(convert_float(x))
 
 
 @op

@@ -23,7 +23,7 @@ _tables: dict[str, "Table"] = {}
 _exported: dict[Any, tuple[str, str]] = {}
 _registered: dict[str, Any] = {}
 _registered_names: dict[Any, str] = {}
-_scopes: list[dict[str, Any]] = []
+_scopes: ContextVar[tuple[dict[str, Any], ...]] = ContextVar("scopes", default=())
 # The ids of what several configs hold, while they are made; what was made for each id, while they are read.
 _shared: ContextVar[tuple[frozenset[int], dict | None]] = ContextVar("shared", default=(frozenset(), None))
 
@@ -70,7 +70,7 @@ def get_registered_name(thing) -> str:
 
 def get_registered_object(name, custom_objects=None, module_objects=None):
     """Return what the user knows under `name`, or None."""
-    for known in (*reversed(_scopes), _registered, custom_objects or {}, module_objects or {}):
+    for known in (*reversed(_scopes.get()), _registered, custom_objects or {}, module_objects or {}):
         if name in known:
             return known[name]
     return None
@@ -88,11 +88,11 @@ class CustomObjectScope:
         self.custom_objects = dict(custom_objects or {})
 
     def __enter__(self):
-        _scopes.append(self.custom_objects)
+        _scopes.set((*_scopes.get(), self.custom_objects))
         return self
 
     def __exit__(self, *_):
-        _scopes.pop()
+        _scopes.set(_scopes.get()[:-1])
 
 
 custom_object_scope = CustomObjectScope

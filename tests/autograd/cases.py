@@ -102,8 +102,9 @@ for _name in ("sigmoid", "softplus", "zeros_like", "ones_like"):
     unary(_name)
 for _name in ("log", "log2", "log10", "sqrt", "rsqrt", "reciprocal"):
     unary(_name, 0.5, 3.0)
-for _name in ("absolute", "relu", "erf", "sign", "floor", "ceil", "trunc", "round"):
+for _name in ("absolute", "relu", "erf", "erfc", "sign", "floor", "ceil", "trunc", "round"):
     unary(_name, -2.5, 2.5, holomorphic=False)
+unary("cbrt", 0.5, 3.0, holomorphic=False)
 unary("log1p", -0.6, 2.0)
 unary("tan", -1.2, 1.2)
 unary("arctan", -0.9, 0.9)

@@ -114,6 +114,21 @@ def test_methods_are_numpys_and_numpys_functions_call_them():
     np.testing.assert_array_equal(np.asarray(x, "float64"), a.astype("float64"))
 
 
+def test_numpys_functions_take_a_dtype_and_refuse_to_write():
+    x = Tensor(np.full(4, 0.1, "float16"))
+    assert np.sum(x, dtype="float64").dtype == np.mean(x, dtype="float64").dtype == np.float64
+    np.testing.assert_array_equal(np.sum(x, dtype="float64"), np.sum(x.numpy(), dtype="float64"))
+    for function in (np.sum, np.mean, np.max, np.min, np.any, np.all):
+        with pytest.raises(TypeError, match="out must be None"):
+            function(x, out=np.zeros(()))
+
+
+@pytest.mark.parametrize("number", [-(2**63), 2**63 - 1, -(2**31), 2**31 - 1, 2**31])
+def test_an_integer_keeps_its_value(number):
+    assert convert(number).item() == number
+    assert convert([number, 1]).tolist() == [number, 1]
+
+
 def test_a_numpy_copy_can_be_written_into_without_changing_the_tensor():
     x = convert(a.copy())
     for copy in (x.numpy(), np.array(x), np.asarray(x)):

@@ -85,6 +85,18 @@ def test_erf_is_that_of_the_c_library(x):
     )
 
 
+@given(hnp.arrays(np.float64, st.integers(0, 20), elements=st.floats(-30, 26)))
+def test_erfc_is_that_of_the_c_library_where_it_is_nearly_0_too(x):
+    expected = np.array([math.erfc(v) for v in x], np.float64)
+    np.testing.assert_allclose(NumpyBackend().erfc(x), expected, rtol=5e-13, atol=1e-320)
+
+
+def test_erfc_has_limits_and_keeps_the_dtype():
+    limits = NumpyBackend().erfc(np.array([np.nan, np.inf, -np.inf, -0.0], np.float32))
+    assert limits.dtype == np.float32
+    np.testing.assert_array_equal(limits, np.array([np.nan, 0, 2, 1]))
+
+
 def test_erf_has_limits_and_keeps_the_dtype():
     limits = NumpyBackend().erf(np.array([np.nan, np.inf, -np.inf, -0.0], np.float32))
     assert limits.dtype == np.float32

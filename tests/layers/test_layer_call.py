@@ -1,11 +1,14 @@
 """`Layer.__call__`: conversion, building, `training`, masks, symbolic calls."""
 
+import gc
 import warnings
+import weakref
 from collections import namedtuple
 
 import numpy as np
 import pytest
 
+import minirnn
 from minirnn import Tensor, layers, ops
 from minirnn.autograd import convert
 from minirnn.backend import get_keras_mask, set_keras_mask
@@ -366,3 +369,16 @@ def test_the_input_of_several_that_is_wrong_is_named():
 def test_a_layer_without_call_says_what_is_missing():
     with pytest.raises(NotImplementedError, match=r"Layer 'empty': define call\(self, inputs\)"):
         Layer(name="empty")(X)
+
+
+def test_a_layer_that_models_share_does_not_keep_them():
+    shared, kept = layers.Dense(2), []
+    x = Input((3,))
+    minirnn.Model(x, shared(x))
+    for _ in range(3):
+        x, own = Input((3,)), layers.Dense(3)
+        model = minirnn.Model(x, shared(own(x)))
+        kept.append(weakref.ref(own))
+        del model, own, x
+    gc.collect()
+    assert not any(reference() for reference in kept)

@@ -1,5 +1,6 @@
 """`evaluate` and `predict`: the same numbers whatever the batches, in little memory."""
 
+import threading
 import tracemalloc
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minirnn import Input, Sequential, layers, losses, ops, utils
+from minirnn import Input, Sequential, callbacks, layers, losses, ops, utils
 from minirnn.models.collect import Collected
 from tests.models.helpers import LABELS, VALUES, X, classifier, compiled, regressor, state_of, two_headed
 
@@ -140,3 +141,31 @@ def test_nothing_is_recorded_for_a_gradient(method):
 def test_a_predict_without_a_batch_says_so():
     with pytest.raises(ValueError, match=r"Sequential .*: predict: the data yielded no batch"):
         classifier().predict(iter([]), verbose=0)
+
+
+def test_what_a_model_consists_of_is_asked_again_after_predictions_that_overlap():
+    """Of two threads, the one that began first ends first."""
+    model, x = Sequential([Input((3,)), layers.Dense(2), layers.Dense(2)]), np.ones((2, 3), "float32")
+    first, second, end = (threading.Event() for _ in range(3))
+
+    class Wait(callbacks.Callback):
+        def __init__(self, reached, until):
+            super().__init__()
+            self.reached, self.until = reached, until
+
+        def on_predict_batch_end(self, batch, logs=None):
+            self.reached.set()
+            self.until.wait(10)
+
+    def predict(*events):
+        thread = threading.Thread(target=lambda: model.predict(x, verbose=0, callbacks=[Wait(*events)]))
+        thread.start()
+        events[0].wait(10)
+        return thread
+
+    one, other = predict(first, second), predict(second, end)
+    one.join()
+    end.set()
+    other.join()
+    model.trainable = False
+    assert not model.trainable_weights

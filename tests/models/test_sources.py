@@ -221,3 +221,21 @@ def test_a_batch_of_another_form_is_refused_when_it_comes(error, words, batch):
         source_of(iter([batch]), where="fit").peek()
     with pytest.raises(ValueError, match="yielded no batch"):
         source_of(iter([]), where="fit").peek()
+
+
+def test_batches_that_have_no_length_of_their_own_may_ask_another_for_it():
+    """As PyTorch's DataLoader does, of a data set that may be an iterable."""
+
+    class Loader:
+        def __init__(self, data):
+            self.data = data
+
+        def __len__(self):
+            return len(self.data)
+
+        def __iter__(self):
+            yield from self.data
+
+    batches = [(np.ones((2, 3), "float32"), np.zeros((2, 1), "float32"))] * 3
+    assert source_of(Loader(batches), where="fit").count == 3
+    assert source_of(Loader(iter(batches)), where="fit").count is None

@@ -206,3 +206,16 @@ def test_results_are_ready_for_every_argument_in_a_list():
     x = Variable(X)
     stacked = ops.stack([x, ops.zeros_like(x), X])
     assert stacked.shape == (3, 2, 3) and stacked.requires_grad
+
+
+def test_hypot_does_not_overflow_and_keeps_what_is_not_finite():
+    a, b = np.float32([1e30, 3e-30, 0, np.inf, np.nan]), np.float32([1e30, 4e-30, 0, 1, 1])
+    np.testing.assert_allclose(ops.hypot(a, b), np.hypot(a, b), rtol=1e-6)
+    slopes = grad(lambda x: ops.sum(ops.hypot(x, [4e30, 0.0])))(np.float32([3e30, -2]))
+    np.testing.assert_allclose(slopes, [0.6, -1], rtol=1e-6)
+
+
+def test_the_slope_of_cbrt_is_infinite_at_0():
+    with np.errstate(divide="ignore"):  # NumPy warns of it, as for sqrt
+        slopes = grad(lambda x: ops.sum(ops.cbrt(x)))(np.float32([0, -1]))
+    np.testing.assert_allclose(slopes, [np.inf, 1 / 3], rtol=1e-6)

@@ -96,8 +96,8 @@ class _Generator:
         return lambda *args, **options: _arrays.call(draw, args, options, first_is_array=False)
 
 
-def _erf(x):
-    return _arrays.call(np.vectorize(math.erf, otypes=[x.dtype]), (x,), {})
+def _by_element(function):
+    return lambda x: _arrays.call(np.vectorize(function, otypes=[x.dtype]), (x,), {})
 
 
 def _as_strided(x, shape=None, strides=None):
@@ -106,7 +106,7 @@ def _as_strided(x, shape=None, strides=None):
 
 lib = types.SimpleNamespace(stride_tricks=types.SimpleNamespace(as_strided=_as_strided))
 random = types.SimpleNamespace(Generator=_Generator, Philox4x3210=_Philox4x3210)
-special = types.SimpleNamespace(erf=_erf)  # cupyx.scipy.special
+special = types.SimpleNamespace(erf=_by_element(math.erf), erfc=_by_element(math.erfc))  # cupyx.scipy.special
 
 
 class _Linalg:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -201,3 +202,23 @@ def test_a_config_is_read_whatever_has_been_imported_before():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.stdout.split() == ["Loss", "Adam", "GRUCell"], done.stderr
+
+
+def test_scopes_are_of_their_thread():
+    inside, leave, seen = threading.Event(), threading.Event(), []
+
+    def other():
+        with custom_object_scope({"A": int}):
+            inside.set()
+            leave.wait(10)
+            seen.append(get_registered_object("A"))
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    inside.wait(10)
+    with custom_object_scope({"B": float}):
+        assert get_registered_object("A") is None
+        leave.set()
+        thread.join()
+        assert get_registered_object("B") is float
+    assert seen == [int]
