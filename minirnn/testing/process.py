@@ -6,6 +6,7 @@ import io
 import json
 import os
 import platform
+import re
 import struct
 import subprocess
 import sys
@@ -41,13 +42,18 @@ def receive(stream) -> tuple[dict, list]:
     EOFError
         If the other end is closed.
     """
-    head = stream.read(_HEAD.size)
-    if len(head) < _HEAD.size:
-        raise EOFError("the other process has ended")
-    text_size, size = _HEAD.unpack(head)
-    message = json.loads(stream.read(text_size))
-    with np.load(io.BytesIO(stream.read(size)), allow_pickle=False) as data:
+    text_size, size = _HEAD.unpack(_read_exactly(stream, _HEAD.size))
+    message = json.loads(_read_exactly(stream, text_size))
+    with np.load(io.BytesIO(_read_exactly(stream, size)), allow_pickle=False) as data:
         return message, [data[f"arr_{i}"] for i in range(len(data.files))]
+
+
+def _read_exactly(stream, count: int) -> bytes:
+    """Read as many bytes as are told, or raise EOFError: a process may end in the midst of an answer."""
+    data = stream.read(count)
+    if len(data) < count:
+        raise EOFError("the other process has ended")
+    return data
 
 
 def pack_question(question: Question) -> tuple[dict, list]:
@@ -148,6 +154,15 @@ def _processor() -> str:
     return hashlib.sha256(told.encode()).hexdigest()[:12]
 
 
+def _what_brings(error: str) -> str:
+    """Return what to install where an error says that a package is missing."""
+    missing = re.search(r"No module named '(\w+)", error)
+    if not missing:
+        return ""
+    extra = {"torch": "'minirnn[torch]'", "tensorflow": "tensorflow"}.get(missing[1], "'minirnn[compare]'")
+    return f". `pip install {extra}` brings it."
+
+
 class KerasProcess:
     """The side of Keras on a backend, in a process that stays until `close`.
 
@@ -202,7 +217,7 @@ class KerasProcess:
         self._said.seek(0)
         said = self._said.read().decode(errors="replace").strip().splitlines()
         last = said[-1] if said else "nothing was said"
-        return f"the process of {self.name} has ended with status {status}: {last}"
+        return f"the process of {self.name} has ended with status {status}: {last}{_what_brings(last)}"
 
     def answer(self, question: Question) -> Answer:
         """Return what Keras answers.
