@@ -1,5 +1,6 @@
 """Many cases in a row, and what is counted of them: ``python -m minirnn compare``."""
 
+import shlex
 import sys
 import time
 from collections import Counter
@@ -255,7 +256,8 @@ def run_model(path: str, reference: str, count: int, seed: int = 0, only: int | 
         raise FileNotFoundError(f"{path}: no such file")
     if not reference.startswith("keras"):
         raise ValueError(f"a saved model is compared with Keras; got {reference!r}.")
-    ours, theirs = _Model(path), KerasProcess(reference.partition(":")[2] or "jax", path)
+    backend = reference.partition(":")[2] or "jax"
+    ours, theirs = _Model(path), KerasProcess(backend, path)
     try:
         session = Session("minirnn", theirs.name, seed, versions=theirs.versions)
         start = time.perf_counter()
@@ -265,7 +267,10 @@ def run_model(path: str, reference: str, count: int, seed: int = 0, only: int | 
                 question = _inputs_of(ours.model, theirs.shape, seed, number)
                 answers = ours.answer(question), theirs.answer(question)
                 report = compare_answers(*answers, (ours.name, theirs.name), precision=question.dtype)
-                report.script = f"python -m minirnn compare {path} --seed {seed} --case {number}"
+                report.script = shlex.join(
+                    ["python", "-m", "minirnn", "compare", str(path), "--peer-backend", backend]
+                    + ["--seed", str(seed), "--case", str(number)]
+                )
                 case = Case({"class": type(ours.model).__name__}, question.x.shape, str(question.x.dtype))
                 session.add(number, case, report)
                 advance()
