@@ -7,9 +7,10 @@ whole cases, and ``python -m minirnn compare`` runs hundreds and prints a table.
 import importlib
 
 from minirnn.testing.case import Case, Question, make
-from minirnn.testing.comparison import assert_agree, compare, unpack
+from minirnn.testing.comparison import assert_agree, compare
 from minirnn.testing.difference import TOLERANCES, Difference, Disagreement, Report
 from minirnn.testing.engine import Answer
+from minirnn.testing.script import unpack
 from minirnn.testing.sides import Side, side_of
 
 __all__ = [

@@ -55,12 +55,17 @@ class Case:
         How often the layer is called; of a stateful one the states after each are looked at.
     steps : int
         How many training steps are taken.
-    optimizer : dict, optional
-        Which takes them, described as a layer is; default: plain gradient descent.
+    optimizer : str or dict, optional
+        Which takes them: a name, or described as a layer is; default: plain gradient descent.
     wrong : str
         What is wrong with the call on purpose; one of `WRONG`.
     seed : int
         Of the values of inputs, states and weights.
+
+    Raises
+    ------
+    ValueError
+        If `wrong` is none of `WRONG`, or there is no such optimizer.
     """
 
     layer: dict
@@ -74,9 +79,14 @@ class Case:
     own_weights: bool = False
     calls: int = 1
     steps: int = 0
-    optimizer: dict | None = None
+    optimizer: str | dict | None = None
     wrong: str = ""
     seed: int = 0
+
+    def __post_init__(self):
+        if self.wrong not in WRONG:
+            raise ValueError(f"Case: wrong must be one of {', '.join(map(repr, WRONG))}; got {self.wrong!r}.")
+        check_optimizer(self.optimizer)
 
     def __repr__(self):
         given = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
@@ -174,7 +184,7 @@ class Question:
     dtype: str = "float32"
     calls: int = 1
     steps: int = 0
-    optimizer: dict | None = None
+    optimizer: str | dict | None = None
 
 
 def make(module, spec: dict, dtype: str | None = None, fast=False) -> Any:
@@ -225,11 +235,30 @@ def _argument(module, value, dtype, fast):
     return value
 
 
-def make_optimizer(module, spec: dict | None):
-    """Return an optimizer; by default one that subtracts a tenth of the gradient."""
+def make_optimizer(module, spec: str | dict | None):
+    """Return an optimizer by name or description; by default one that subtracts a tenth of the gradient."""
+    if isinstance(spec, str):
+        return module.optimizers.get(spec)
     options: dict = dict(spec or {"class": "SGD", "learning_rate": 0.1})
     kind: str = options.pop("class")
     return getattr(module.optimizers, kind)(**options)
+
+
+def check_optimizer(spec) -> None:
+    """Raise ValueError if there is no such optimizer: both sides would refuse it, as if they agreed."""
+    from minirnn.testing.minirnn_engine import MODULE
+
+    if spec is None:
+        return
+    if not isinstance(spec, str) and not (isinstance(spec, dict) and "class" in spec):
+        raise ValueError(
+            'testing: optimizer must be a name, like "adam", or a dict with its "class" and arguments; '
+            f"got {spec!r}."
+        )
+    try:
+        make_optimizer(MODULE, spec)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError(f"testing: there is no optimizer {spec!r}: {error}") from error
 
 
 def parts_of(layer: dict) -> list[dict]:

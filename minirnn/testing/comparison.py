@@ -1,9 +1,6 @@
-"""`compare` and `assert_agree`: one call, two sides, and the script that shows the difference."""
+"""`compare` and `assert_agree`: one call, two sides, and what they are given."""
 
-import base64
-import io
-import json
-import zlib
+import dataclasses
 from contextlib import suppress
 from typing import Any
 
@@ -11,13 +8,12 @@ import numpy as np
 
 from minirnn import tree
 from minirnn.dtype_policies import DTypePolicy
-from minirnn.testing.case import Case, Question
+from minirnn.testing.case import Case, Question, check_optimizer
 from minirnn.testing.difference import TOLERANCES, Disagreement, Report, compare_answers
-from minirnn.testing.engine import Answer
+from minirnn.testing.engine import REFUSALS, Answer, is_float
 from minirnn.testing.known import Look, known_differences
-from minirnn.testing.sides import Function, Side, side_of, weights_from
-
-_SHOWN = 60  # numbers that are written out; more are packed
+from minirnn.testing.script import script_of_arrays, script_of_case
+from minirnn.testing.sides import Function, Side, side_of
 
 
 def compare(
@@ -39,70 +35,80 @@ def compare(
     Parameters
     ----------
     candidate, reference : str, Layer, keras.Layer, torch.nn.Module, callable or Side
-        See `side_of`. By name they make the layer that a case describes; a function for cases gets a
-        `Question` and returns a dict of arrays, any other gets inputs and returns outputs.
+        See `side_of`. By name they make the layer that a case describes, and need one; a function for cases
+        gets a `Question` and returns a dict of arrays, any other gets inputs and returns outputs.
     inputs : Case, array of shape (batch, time, ...), or structure of arrays
-        With a case, the rest is the case's own.
-    weights : list of array, optional
-        In Keras's layout; both sides get them. Default: those of the first side that is built; where neither
-        is, the first that is a layer is built.
+        With a case, the rest is the case's own. Floating-point numbers, here and in states, are cast to the
+        dtype of the weights of the first side that has some.
+    weights : list of array, "own" or "candidate", optional
+        Arrays, in Keras's layout, are for both sides. With "candidate" both get those of the candidate (where
+        it is a function, of the reference); with "own" each starts with its own. Default: a side that has
+        weights keeps them, and one that is not built yet gets those of the other, or, if neither is, of the
+        first that is a layer. So two trained models are compared as they are, and two new layers from the
+        same start.
     mask : array, bool, shape (batch, time), or list of these, optional
-    initial_state : list of array, optional
+    initial_state : array or list of array, optional
     arguments : dict, optional
         Further arguments of the call: ``{"training": True}``.
     calls : int
         How often a stateful layer is called.
     steps : int
         How many training steps are taken.
-    optimizer : dict, optional
+    optimizer : str or dict, optional
         As in `Case`.
     tolerance : float, optional
-        Relative to the largest entry of each array; default: by its dtype, as in `TOLERANCES`.
+        Relative to the largest entry of each array; default: by its dtype, or that in which a layer computes,
+        as in `TOLERANCES`.
 
     Raises
     ------
     TypeError, ValueError
-        If a side is none.
+        If a side is none, or a name and there is no case; if there is no such optimizer, or `weights` are
+        not those of the layer.
 
     Returns
     -------
     Report
         Print it. ``agreed`` tells whether the two agree.
+
+    Notes
+    -----
+    Layers and modules that are given are put back after it: weights, states of random seeds, states carried,
+    gradients. Only one that was not built yet keeps the weights that it began with.
     """
     is_case = isinstance(inputs, Case)
     sides = side_of(candidate, is_case), side_of(reference, is_case)
     try:
         if isinstance(inputs, Case):
             return compare_case(*sides, inputs, tolerance, (candidate, reference))
-        x = tree.map_structure(np.asarray, inputs) if _is_structure(inputs) else np.asarray(inputs)
-        if weights is None:
-            _build_one(sides, x)
+        for given, side in zip((candidate, reference), sides):
+            if isinstance(given, str) and not isinstance(side, Function):
+                raise ValueError(
+                    f"testing: {given!r} makes the layer that a Case describes. Give a Case in place of the "
+                    "inputs, or a layer in place of the name."
+                )
+        check_optimizer(optimizer)
         question = Question(
-            x=x,
-            weights=weights_from(sides) if weights is None else [np.asarray(w) for w in weights],
-            mask=_masks(mask, isinstance(x, list)),
-            states=None if initial_state is None else [np.asarray(s) for s in initial_state],
+            x=tree.map_structure(np.asarray, inputs) if _is_structure(inputs) else np.asarray(inputs),
+            mask=_masks(mask, isinstance(inputs, list) and _is_structure(inputs)),
+            states=_states(initial_state),
             arguments=arguments,
-            dtype=next((a.dtype.name for a in tree.flatten(x) if a.dtype.kind == "f"), "float32"),
             calls=calls,
             steps=steps,
             optimizer=optimizer,
         )
-        report = compare_answers(*_answers(sides, question), (sides[0].name, sides[1].name), tolerance)
-        report.script = _script_of_arrays((candidate, reference), question)
+        question = _cast(question, sides)
+        question = dataclasses.replace(question, weights=_weights(sides, weights, question))
+        answers = _answers(sides, question)
+        report = compare_answers(*answers, (sides[0].name, sides[1].name), tolerance, _precision(sides))
+        if report.status != "agreed":
+            report.script = script_of_arrays((candidate, reference), question, tolerance)
+            report.note = _note(sides, question)
         return report
     finally:
         for side, given in zip(sides, (candidate, reference)):
             if side is not given:
                 side.close()
-
-
-def _build_one(sides, x) -> None:
-    """Build the first side that is a layer, if none is built: else each would start with its own weights."""
-    made = [side.layer for side in sides if getattr(side, "layer", None) is not None]
-    if made and not any(layer.built for layer in made):
-        with suppress(TypeError, ValueError):  # it will refuse the call too, and is then heard
-            made[0].build(tree.map_structure(lambda a: a.shape, x))
 
 
 def _is_structure(inputs) -> bool:
@@ -115,16 +121,91 @@ def _masks(mask, several):
     return [None if m is None else np.asarray(m) for m in mask]
 
 
+def _states(states) -> list | None:
+    if states is None or hasattr(states, "shape"):
+        return None if states is None else [np.asarray(states)]
+    return [np.asarray(s) for s in (tree.flatten(states) if _is_structure(states) else states)]
+
+
+def _cast(question: Question, sides) -> Question:
+    """Return the question in the dtype of the first side that has one; else in that of its inputs."""
+    own = next((side.dtype for side in sides if getattr(side, "dtype", None)), None)
+    found = next((a.dtype.name for a in tree.flatten(question.x) if is_float(a)), "float32")
+
+    def cast(array):
+        return array.astype(own) if own and is_float(array) else array
+
+    states = None if question.states is None else [cast(s) for s in question.states]
+    x = tree.map_structure(cast, question.x)
+    return dataclasses.replace(question, x=x, states=states, dtype=own or found)
+
+
+def _precision(sides) -> str | None:
+    """Return the least precise dtype in which a side computes, if that is known."""
+    dtypes = [dtype for side in sides for dtype in getattr(side, "compute_dtypes", ())]
+    return max(dtypes, key=lambda dtype: TOLERANCES.get(dtype, 0.0), default=None)
+
+
+def _weights(sides, weights, question) -> list | None:
+    """Return the weights that both sides get, or None where each has its own."""
+    holders: list[Any] = [side for side in sides if hasattr(side, "weights")]
+    if isinstance(weights, str) and weights not in ("own", "candidate"):
+        raise ValueError(f'testing: weights must be a list of arrays, "own" or "candidate"; got {weights!r}.')
+    if isinstance(weights, str) and weights == "own":
+        return None
+    if not holders:
+        return None if weights is None or isinstance(weights, str) else [np.asarray(w) for w in weights]
+    if weights is None and all(side.has_weights for side in holders):
+        return None
+    source = holders[0]
+    if weights is None:
+        source = next((side for side in holders if side.has_weights), source)
+    if not source.has_weights:
+        with suppress(*REFUSALS):  # it will refuse the call too, and is then heard
+            source.build(question)
+    if not source.has_weights:
+        return None
+    own = source.weights()
+    if weights is None or isinstance(weights, str):
+        return own
+    given = [np.asarray(w) for w in weights]
+    if [w.shape for w in given] != [w.shape for w in own]:
+        raise ValueError(
+            f"testing: weights must have the shapes of those of {source.name}, {[w.shape for w in own]}; "
+            f"got {[w.shape for w in given]}."
+        )
+    return given
+
+
+def _note(sides, question) -> str:
+    """Return what is to be said of two sides that kept weights of their own."""
+    if question.weights is not None or not all(getattr(side, "has_weights", False) for side in sides):
+        return ""
+    one, other = (side.weights() for side in sides)
+    same = len(one) == len(other) and all(np.array_equal(a, b) for a, b in zip(one, other))
+    return "" if same else 'each kept its own weights, which differ; weights="candidate" gives both the same'
+
+
 def _answers(sides, question) -> tuple[Answer, Answer]:
     candidate, reference = sides
     answers = candidate.answer(question), reference.answer(question)
-    if any(isinstance(side, Function) and not side.whole for side in sides):
-        # A function's outputs have no names: states of the other side are outputs like the rest.
+    if any(getattr(side, "unnamed", False) for side in sides):
+        # Outputs of these have no names: states of the other side are outputs like the rest.
         for answer in answers:
             results = [v for k, v in answer.arrays.items() if k.startswith(("output", "state"))]
             rest = {k: v for k, v in answer.arrays.items() if not k.startswith(("output", "state"))}
             answer.arrays = {f"output {i}": v for i, v in enumerate(results)} | rest
+    for side, answer, other in zip(sides, answers, reversed(answers)):
+        if (
+            isinstance(side, Function) and not side.whole
+        ):  # NumPy makes float64 of much; that is no difference
+            answer.arrays = {k: _like(v, other.arrays.get(k)) for k, v in answer.arrays.items()}
     return answers
+
+
+def _like(array, other):
+    """Return an array in the dtype of another, if both are of floating-point numbers."""
+    return array if other is None or not (is_float(array) and is_float(other)) else array.astype(other.dtype)
 
 
 def compare_case(
@@ -150,84 +231,30 @@ def compare_case(
     report = look.report
     if not report.agreed and candidate.name == "minirnn":
         report.known = known_differences(look, look_at)
-    report.script = script_of_case(case, *(given or (candidate.name, reference.name)))
+    if report.status != "agreed":
+        report.script = script_of_case(case, *(given or names), tolerance=tolerance)
     return report
 
 
-def assert_agree(candidate, reference, inputs, **options) -> Report:
-    """Compare as `compare` does, and raise if the two differ.
+def assert_agree(candidate, reference, inputs, *, refusal_ok=False, **options) -> Report:
+    """Compare as `compare` does, and raise if the two differ, or if there was nothing to compare.
+
+    Parameters
+    ----------
+    candidate, reference, inputs, **options
+        As for `compare`.
+    refusal_ok : bool
+        Whether it is right that both refuse the call. It always is of a `Case` with something `wrong`.
 
     Raises
     ------
     Disagreement
-        An AssertionError, with the report as ``report``.
+        An AssertionError, with the report as ``report``. Also if both sides refuse the call: a mistake in it
+        would else pass for agreement.
     """
     report = compare(candidate, reference, inputs, **options)
     if not report.agreed:
         raise Disagreement(report)
+    if report.status == "both refused" and not (refusal_ok or getattr(inputs, "wrong", "")):
+        raise Disagreement(report, "Nothing was compared. If both are to refuse it, say refusal_ok=True.")
     return report
-
-
-def script_of_case(case: Case, candidate, reference) -> str:
-    """Return a program that compares the two on the case again."""
-    names, imports = zip(*(_expression(side, i) for i, side in enumerate((candidate, reference))))
-    lines = ["from minirnn.testing import Case, compare", *filter(None, imports)]
-    return "\n".join([*lines, "", f"case = {case!r}", f"print(compare({', '.join(names)}, case))"])
-
-
-def _script_of_arrays(sides, question) -> str:
-    names, imports = zip(*(_expression(side, i) for i, side in enumerate(sides)))
-    arguments = {"weights": question.weights, "mask": question.mask, "initial_state": question.states}
-    options = [f"{name}={_literal(value)}" for name, value in arguments.items() if value is not None]
-    defaults = {"arguments": None, "calls": 1, "steps": 0, "optimizer": None}
-    options += [f"{k}={getattr(question, k)!r}" for k, v in defaults.items() if getattr(question, k) != v]
-    lines = ["import numpy as np", "", "from minirnn.testing import compare, unpack", *filter(None, imports)]
-    call = ", ".join([*names, "x", *options])
-    return "\n".join([*lines, "", f"x = {_literal(question.x)}", f"print(compare({call}))"])
-
-
-def _literal(value) -> str:
-    """Return a Python expression for an array or a structure of arrays; large ones are packed."""
-    if value is None:
-        return "None"
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{k!r}: {_literal(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(_literal(v) for v in value)}]"
-    if value.size <= _SHOWN:
-        numbers = json.dumps(value.tolist()).replace("true", "True").replace("false", "False")
-        numbers = numbers.replace("NaN", "np.nan").replace("Infinity", "np.inf")
-        return f'np.array({numbers}, "{value.dtype.name}")'
-    data = io.BytesIO()
-    np.save(data, value)
-    return f'unpack("{base64.b85encode(zlib.compress(data.getvalue())).decode()}")'
-
-
-def unpack(text: str) -> np.ndarray:
-    """Return the array that a script holds as text."""
-    data = zlib.decompress(base64.b85decode(text))
-    return np.load(io.BytesIO(data), allow_pickle=False)
-
-
-def _expression(side: Any, number: int) -> tuple[str, str]:
-    """Return an expression for a side in a script, and the lines that it needs before."""
-    if isinstance(side, str):
-        return repr(side), ""
-    name = ("candidate", "reference")[number]
-    function = getattr(side, "function", side)
-    qualified = getattr(function, "__qualname__", "")
-    if qualified.isidentifier() and function.__module__ not in ("__main__", "builtins"):
-        return name, f"from {function.__module__} import {qualified} as {name}"
-    if hasattr(side, "get_config"):
-        kind = type(side)
-        public = kind.__module__.split(".")[0] if kind.__module__.startswith(("minirnn.", "keras.")) else ""
-        home = f"{public}.layers" if public else kind.__module__
-        line = f"from {home} import {kind.__qualname__} as kind{number}"
-        return name, f"{line}\n{name} = kind{number}.from_config({side.get_config()!r})"
-    if hasattr(side, "batch_first"):
-        options = {k: getattr(side, k) for k in ("batch_first", "bidirectional")}
-        made = f"{type(side).__name__}({side.input_size}, {side.hidden_size}"
-        made += "".join(f", {k}={v!r}" for k, v in options.items())
-        dtype = str(next(side.parameters()).dtype)
-        return name, f"import torch\n{name} = torch.nn.{made}, dtype={dtype})"
-    return name, f"{name} = ...  # {side!r}, which cannot be written as a line: put yours here"

@@ -71,9 +71,11 @@ class Report:
     not_compared : list of str
         What one side gave and the other cannot give.
     script : str
-        A program that makes the comparison again.
+        A program that makes the comparison again, if the two did not agree.
     known : list of str
         Headings in docs/differences.md, if all that differs are known differences of the reference.
+    note : str
+        What may explain a difference.
     """
 
     candidate: str
@@ -84,10 +86,14 @@ class Report:
     not_compared: list[str] = field(default_factory=list)
     script: str = ""
     known: list[str] = field(default_factory=list)
+    note: str = ""
 
     @property
     def agreed(self) -> bool:
-        """Whether both gave the same, or both refused."""
+        """Whether nothing differed: both gave the same, or both refused, and then nothing was compared.
+
+        `assert_agree` tells the two apart; so does `status`.
+        """
         return self.status != "differed"
 
     @property
@@ -115,16 +121,25 @@ class Report:
             lines.append(f"  and {len(shown) - 12} more")
         if self.not_compared:
             lines.append(f"  not compared: {', '.join(self.not_compared)}")
+        if self.note and not self.agreed:
+            lines.append(f"  note: {self.note}")
         if self.script and not self.agreed:
             lines += ["This shows it:", *(f"    {line}" for line in self.script.splitlines())]
         return "\n".join(lines)
 
 
 class Disagreement(AssertionError):
-    """Two sides that were to agree do not. `report` says where."""
+    """Two sides that were to agree do not, or gave nothing to compare. `report` says where.
 
-    def __init__(self, report: Report):
-        super().__init__(str(report))
+    Parameters
+    ----------
+    report : Report
+    hint : str
+        What is said besides.
+    """
+
+    def __init__(self, report: Report, hint=""):
+        super().__init__(f"{report}\n{hint}" if hint else str(report))
         self.report = report
 
 
@@ -158,7 +173,7 @@ def difference(
     exact = reference.dtype.kind != "f"
     if tolerance is None:
         dtypes = (reference.dtype.name, precision or reference.dtype.name)
-        tolerance = 0.0 if exact else max(TOLERANCES[dtype] for dtype in dtypes)
+        tolerance = 0.0 if exact else max(TOLERANCES.get(dtype, 0.0) for dtype in dtypes)
     wide = "float64" if reference.dtype.itemsize <= 8 else reference.dtype
     one, other = candidate.astype(wide), reference.astype(wide)
     with np.errstate(invalid="ignore"):

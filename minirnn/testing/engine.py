@@ -1,6 +1,8 @@
 """What a side does with a question: the same steps for minirnn and for Keras on any backend."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -112,6 +114,10 @@ class Engine:
 
     # Shared.
 
+    def build(self, layer, question: Question) -> None:
+        """Build a layer for the inputs of a question."""
+        layer.build(tree.map_structure(lambda a: a.shape, question.x))
+
     def options(self, layer, question: Question, x, states):
         """Return the inputs, with their mask if it travels, and the keywords of a call."""
         options = dict(question.arguments or {})
@@ -142,7 +148,7 @@ class Engine:
     def gradients(self, layer, question) -> dict[str, np.ndarray]:
         """Return the gradients of `total` by weights, states and inputs, by their names."""
         arrays = tree.flatten(question.x)
-        floats = [i for i, array in enumerate(arrays) if array.dtype.kind == "f"]
+        floats = [i for i, array in enumerate(arrays) if is_float(array)]
         names = weight_names(layer.trainable_variables)
         names += [f"state {i}" for i in range(len(question.states or []))]
         names += ["inputs" if len(arrays) == 1 else f"inputs {i}" for i in floats]
@@ -159,6 +165,66 @@ class Engine:
         return dict(zip(names, found))
 
 
+def is_float(array) -> bool:
+    """Whether an array is one of floating-point numbers."""
+    return array.dtype.kind == "f"
+
+
+class Holder:
+    """A side that may have a layer of the user's own.
+
+    Attributes
+    ----------
+    engine : Engine
+    layer : Layer, optional
+    """
+
+    engine: Any
+    layer: Any = None
+
+    @property
+    def dtype(self) -> str:
+        """The dtype that inputs and states are given in: that of the layer's weights."""
+        dtypes = [str(weight.dtype) for weight in self.layer.weights]
+        return next((dtype for dtype in dtypes if "float" in dtype), self.layer.variable_dtype)
+
+    @property
+    def compute_dtypes(self) -> list[str]:
+        """The dtypes in which the layer, or those in it that have weights, compute."""
+        inner = [part for part in self.layer._flatten_layers() if len(part._flatten_layers()) == 1]
+        return [part.compute_dtype for part in inner if part.weights] or [self.layer.compute_dtype]
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether the layer is built."""
+        return self.layer.built
+
+    def build(self, question: Question) -> None:
+        """Build the layer."""
+        self.engine.build(self.layer, question)
+
+    def weights(self) -> list[np.ndarray]:
+        """Return copies of the layer's weights."""
+        return [np.array(weight) for weight in self.layer.get_weights()]
+
+
+@contextmanager
+def put_back(engine: Engine, layer) -> Iterator[None]:
+    """Give a layer back as it was: its weights, the states of its seeds, and those carried between calls."""
+    stateful = [part for part in layer._flatten_layers() if getattr(part, "stateful", False)]
+    carried = [part for part in stateful if getattr(part, "states", None) is not None]
+    held = [*layer.variables, *(state for part in carried for state in engine.flatten(part.states))]
+    kept = [(variable, np.array(engine.numpy(variable))) for variable in held]
+    try:
+        yield
+    finally:
+        for variable, value in kept:
+            variable.assign(engine.tensor(value))
+        for part in stateful:
+            if part not in carried and getattr(part, "states", None) is not None:
+                part.reset_state()
+
+
 def weight_names(weights) -> list[str]:
     """Return "weight 0 kernel" and so on."""
     return [f"weight {i} {w.name}" for i, w in enumerate(weights)]
@@ -172,23 +238,34 @@ def run(engine: Engine, question: Question, layer=None, fast=False) -> Answer:
     engine : Engine
     question : Question
     layer : Layer, optional
-        Default: made of the question's description.
+        It is given back as it was, but for the weights of one that had none. Default: made of the question's
+        description.
     fast : bool
         As in `make`.
     """
     own = question.weights is None
-    found: dict[str, np.ndarray] = {}
     if layer is None:
-        assert question.layer is not None
+        if question.layer is None:
+            raise ValueError("testing: without a layer of its own, a side needs a Case, which describes one.")
         layer = make(engine.module, question.layer, question.dtype, fast and not own)
-        layer.build(tree.map_structure(lambda a: a.shape, question.x))
-        if own:
-            for name, weight in zip(weight_names(layer.weights), layer.weights):
-                found[f"{name} at first"] = engine.numpy(weight)
-    elif not layer.built:
-        layer.build(tree.map_structure(lambda a: a.shape, question.x))
-    if question.weights is not None:
-        layer.set_weights(question.weights)
+        engine.build(layer, question)
+        names = weight_names(layer.weights) if own else []
+        first = {f"{name} at first": engine.numpy(w) for name, w in zip(names, layer.weights)}
+        if not own:
+            layer.set_weights(question.weights)
+        return _called(engine, question, layer, first)
+    if not layer.built:
+        engine.build(layer, question)
+        if not own:
+            layer.set_weights(question.weights)  # it had none: these are its first
+    with put_back(engine, layer):
+        if not own:
+            layer.set_weights(question.weights)
+        return _called(engine, question, layer, {})
+
+
+def _called(engine: Engine, question: Question, layer, found: dict[str, np.ndarray]) -> Answer:
+    """Return what a built layer answers, and what was found before."""
     for number in range(question.calls):
         prefix = f"call {number + 1}: " if question.calls > 1 else ""
         states = None if question.states is None else [engine.tensor(s) for s in question.states]

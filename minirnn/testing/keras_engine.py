@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from minirnn import tree
 from minirnn.testing.case import Question, make
-from minirnn.testing.engine import REFUSALS, Answer, Engine, refused, run
+from minirnn.testing.engine import REFUSALS, Answer, Engine, Holder, refused, run
 
 
 class KerasEngine(Engine):
@@ -54,6 +55,18 @@ class KerasEngine(Engine):
             rest = rest[count:]
         return packed
 
+    def build(self, layer, question):
+        """Build a layer; one without a method for that, like a model of one's own, is called."""
+        if not getattr(layer.build, "_is_default", False):
+            super().build(layer, question)
+            return
+        states = None if question.states is None else [self.tensor(s) for s in question.states]
+        x, options = self.options(layer, question, tree.map_structure(self.tensor, question.x), states)
+        layer(x, **options)
+        for part in layer._flatten_layers():
+            if getattr(part, "stateful", False) and hasattr(part, "reset_state"):
+                part.reset_state()
+
     def answered(self) -> None:
         """Let go of what an answer has left behind."""
 
@@ -99,18 +112,18 @@ class OnTorch(KerasEngine):
     differentiates = True
 
     def differentiate(self, layer, total, states, inputs):
-        weights = [v.value for v in layer.trainable_variables]
-        for value in weights:
-            value.grad = None
         for leaf in (*states, *inputs):
             leaf.requires_grad_()
+        leaves = [*(v.value for v in layer.trainable_variables), *states, *inputs]
         value: Any = total(states, inputs)
-        if value.requires_grad:
-            value.backward()
-        leaves = [*weights, *states, *inputs]
+        found = [None] * len(leaves)
+        if value.requires_grad and leaves:
+            # The parameters' own .grad is the user's, and stays as it is.
+            found = sys.modules["torch"].autograd.grad(value, leaves, allow_unused=True)
         dtype = self.module.backend.standardize_dtype
         return [
-            np.zeros(tuple(t.shape), dtype(t.dtype)) if t.grad is None else np.array(t.grad) for t in leaves
+            np.zeros(tuple(leaf.shape), dtype(leaf.dtype)) if slope is None else np.array(slope)
+            for leaf, slope in zip(leaves, found)
         ]
 
 
@@ -140,7 +153,7 @@ class OnTensorFlow(KerasEngine):
 ENGINES = {"jax": OnJax, "torch": OnTorch, "tensorflow": OnTensorFlow, "numpy": KerasEngine}
 
 
-class KerasHere:
+class KerasHere(Holder):
     """The side of Keras in this process.
 
     Parameters
@@ -161,8 +174,10 @@ class KerasHere:
         """Return what Keras answers."""
         # In float64 Keras computes only where that is its default too: see docs/differences.md.
         floatx = "float64" if question.dtype == "float64" else "float32"
-        self.engine.module.config.set_floatx(floatx)
-        self.engine.module.config.set_dtype_policy(floatx)  # the first default would stay that of all
+        config = self.engine.module.config
+        before = config.floatx(), config.dtype_policy()
+        config.set_floatx(floatx)
+        config.set_dtype_policy(floatx)  # the first default would stay that of all
         try:
             if self.backend != "jax":
                 return run(self.engine, question, self.layer, fast=True)
@@ -173,6 +188,8 @@ class KerasHere:
         except self.engine.refusals as error:
             return refused(error)
         finally:
+            config.set_floatx(before[0])
+            config.set_dtype_policy(before[1])
             self.engine.answered()
 
     def make(self, spec, dtype):

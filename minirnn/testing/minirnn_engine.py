@@ -11,7 +11,7 @@ from minirnn import backend, grad, kernels, tree
 from minirnn.autograd import Tensor, convert
 from minirnn.layers.rnn.state import is_state_shape
 from minirnn.testing.case import Question
-from minirnn.testing.engine import Answer, Engine, refused, run
+from minirnn.testing.engine import Answer, Engine, Holder, refused, run
 
 MODULE = minirnn
 
@@ -57,7 +57,7 @@ class MinirnnEngine(Engine):
         optimizer.apply([convert(g) for g in gradients], layer.trainable_variables)
 
 
-class Minirnn:
+class Minirnn(Holder):
     """The side of minirnn.
 
     Parameters
@@ -69,7 +69,7 @@ class Minirnn:
     """
 
     def __init__(self, tier: str | None = None, layer=None):
-        self.tier, self.layer = tier, layer
+        self.tier, self.layer, self.engine = tier, layer, MinirnnEngine()
         self.name = f"minirnn:{tier}" if tier else "minirnn"
 
     def answer(self, question: Question) -> Answer:
@@ -78,7 +78,7 @@ class Minirnn:
             with kernels.use_tier(self.tier) if self.tier else nullcontext(), warnings.catch_warnings():
                 if self.layer is None:
                     warnings.simplefilter("ignore")  # of masks that a layer drops: they are compared
-                return run(MinirnnEngine(), question, self.layer)
+                return run(self.engine, question, self.layer)
         except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             return refused(error)
 

@@ -1,7 +1,8 @@
 """The sides of a comparison by name, and of whatever object is given: a layer, a module, a function."""
 
 import importlib
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -40,12 +41,13 @@ class Function:
     function : callable
         With `whole`, it gets a `Question` and returns a dict of arrays by their names ("output 0", "state 0",
         "gradient of inputs", ...), of which those that are missing are not compared. Otherwise it gets the
-        inputs, and what keywords it knows of ``mask`` and ``initial_state``, and returns outputs alone.
+        inputs, and what keywords it takes of ``mask``, ``initial_state`` and further arguments of the call,
+        and returns outputs alone.
     whole : bool
     """
 
     def __init__(self, function: Callable, whole=False):
-        self.function, self.whole = function, whole
+        self.function, self.whole, self.unnamed = function, whole, not whole
         self.name = getattr(function, "__name__", type(function).__name__)
 
     def answer(self, question: Question) -> Answer:
@@ -54,12 +56,9 @@ class Function:
             if self.whole:
                 found = {name: np.asarray(value) for name, value in self.function(question).items()}
                 return Answer(found, lacks=_all_but(found))
-            options: dict[str, Any] = {}
-            if question.mask is not None:
-                options["mask"] = question.mask
-            if question.states is not None:
-                options["initial_state"] = question.states
-            outputs = tree.flatten(self.function(question.x, **options))
+            options = {"mask": question.mask, "initial_state": question.states, **(question.arguments or {})}
+            given = {name: value for name, value in options.items() if value is not None}
+            outputs = tree.flatten(self.function(question.x, **taken(self.function, given)))
         except (TypeError, ValueError) as error:
             return Answer(refusal=f"{type(error).__name__}: {error}")
         # What comes after a first output may be states; they are compared in their order.
@@ -67,6 +66,18 @@ class Function:
 
     def close(self) -> None:
         """There is nothing to close."""
+
+
+def taken(function: Callable, options: dict[str, Any]) -> dict[str, Any]:
+    """Return those of the keywords that a function takes, of which its first argument is none."""
+    try:
+        _, *parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # one that does not tell its arguments, or has none
+        return {}
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return options
+    names = {p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)}
+    return {name: value for name, value in options.items() if name in names}
 
 
 def _all_but(found) -> tuple[str, ...]:
@@ -100,10 +111,12 @@ def side_of(what: Any, whole=False) -> Side:
         from minirnn.testing.keras_engine import KerasHere
 
         return KerasHere(what)
-    if "torch" in home and type(what).__name__ in ("RNN", "GRU", "LSTM"):
-        from minirnn.testing.torch_side import Torch
+    if "torch" in home:
+        from minirnn.testing import torch_side
 
-        return Torch(what)
+        kind = torch_side.kind_of(what)
+        if kind is not None:
+            return kind(what)
     if callable(what):
         return Function(what, whole)
     raise TypeError(f"testing: a side is a layer, a module, a function, or one of {EXPECTED}; got {what!r}.")
@@ -126,12 +139,3 @@ def _by_name(name) -> Side:
     if rest and kind not in ("minirnn", "keras", "torch"):
         return Function(getattr(importlib.import_module(kind), rest), whole=True)
     raise ValueError(f"testing: a side must be {EXPECTED}; got {name!r}.")
-
-
-def weights_from(sides: Sequence[Any]) -> list | None:
-    """Return the weights of the first that has some, so that both sides start from the same."""
-    for side in sides:
-        layer = getattr(side, "layer", None)
-        if layer is not None and layer.built and layer.weights:
-            return [np.array(w) for w in layer.get_weights()]
-    return None

@@ -24,7 +24,6 @@ In parts, for a function of one's own:
 >>> test_a_step_that_is_masked_changes_nothing()
 """
 
-import hypothesis.strategies as st
 import numpy as np
 
 from minirnn import tree
@@ -33,7 +32,31 @@ from minirnn.testing.cells import OWN
 from minirnn.testing.choices import DTYPES, MASKS, Choices, choose_case, choose_mask
 from minirnn.testing.kinds import CELLS, KINDS, choose_cell, choose_layer, choose_shape
 
+try:
+    import hypothesis.strategies as st
+except ImportError as error:
+    raise ImportError(
+        f"minirnn.testing.strategies: Hypothesis is not installed or cannot be imported ({error}); "
+        "`pip install 'minirnn[compare]'` brings it."
+    ) from error
+
 __all__ = ["cases", "cells", "dtypes", "initial_states", "inputs", "layers", "masks", "shapes"]
+
+
+def _some(what: str, given, known) -> tuple[str, ...]:
+    """Return each of the given names once; one alone may come as it is.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or one that is not known.
+    """
+    names = tuple(dict.fromkeys([given] if isinstance(given, str) else given))
+    wrong = [name for name in names if name not in known]
+    if wrong or not names:
+        got = ", ".join(map(repr, wrong)) or "none"
+        raise ValueError(f"strategies: {what} must be some of {', '.join(dict.fromkeys(known))}; got {got}.")
+    return names
 
 
 def _choices(draw) -> Choices:
@@ -46,7 +69,7 @@ def cases(draw, kinds=KINDS, max_batch=3, max_time=4, max_features=3, max_units=
 
     Parameters
     ----------
-    kinds : sequence of str
+    kinds : sequence of str, or str
         Classes of layers that may come.
     max_batch, max_time, max_features, max_units : int
     for_torch : bool
@@ -60,8 +83,7 @@ def cases(draw, kinds=KINDS, max_batch=3, max_time=4, max_features=3, max_units=
     Case(layer={'class': 'SimpleRNN', 'go_backwards': True, 'units': 1}, shape=(1, 1, 1), seed=...)
     """
     sizes = [draw(st.integers(1, most)) for most in (max_batch, max_time, max_features, max_units)]
-    kinds = tuple(dict.fromkeys(kinds))
-    return choose_case(_choices(draw), kinds, tuple(sizes), for_torch)
+    return choose_case(_choices(draw), _some("kinds", kinds, KINDS), tuple(sizes), for_torch)
 
 
 @st.composite
@@ -74,7 +96,7 @@ def layers(draw, kinds=KINDS, max_units=3) -> dict:
     >>> hypothesis.find(layers(kinds=("Conv1D",)), lambda layer: layer.get("padding") == "causal")
     {'class': 'Conv1D', 'filters': 1, 'kernel_size': 1, 'padding': 'causal'}
     """
-    kind = draw(st.sampled_from(tuple(dict.fromkeys(kinds))))
+    kind = draw(st.sampled_from(_some("kinds", kinds, KINDS)))
     return choose_layer(_choices(draw), kind, draw(st.integers(1, max_units)))
 
 
@@ -88,7 +110,7 @@ def cells(draw, kinds=(*CELLS, *OWN), max_units=3) -> dict:
     >>> hypothesis.find(cells(), lambda cell: cell.get("reset_after") is False)
     {'class': 'GRUCell', 'reset_after': False, 'units': 1}
     """
-    kind = draw(st.sampled_from(tuple(kinds)))
+    kind = draw(st.sampled_from(_some("kinds", kinds, (*CELLS, *OWN))))
     return choose_cell(_choices(draw), kind, draw(st.integers(1, max_units)), "cell")
 
 
@@ -113,7 +135,7 @@ def masks(draw, batch, time, forms=MASKS):
     Parameters
     ----------
     batch, time : int
-    forms : sequence of str
+    forms : sequence of str, or str
         Of "none", "right" and "left" (where the padding is), "holes", "rows" (whole ones masked) and "all"
         (every step counts).
 
@@ -123,7 +145,7 @@ def masks(draw, batch, time, forms=MASKS):
     >>> hypothesis.find(masks(1, 3, forms=("left",)), lambda mask: mask.sum() == 2)
     array([[False,  True,  True]])
     """
-    rows = choose_mask(_choices(draw), batch, time, tuple(dict.fromkeys(forms)))
+    rows = choose_mask(_choices(draw), batch, time, _some("forms", forms, MASKS))
     return None if rows is None else np.array([[c == "1" for c in row] for row in rows])
 
 
