@@ -6,7 +6,8 @@ import sys
 
 from minirnn import __version__
 
-_EPILOG = "See `python -m minirnn COMMAND --help` for the options of one."
+_DESCRIPTION = "What this machine has, and how fast and how right minirnn is on it."
+_EPILOG = "See python -m minirnn COMMAND --help for the options of one."
 
 
 def _positive(text):
@@ -16,9 +17,9 @@ def _positive(text):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(prog="python -m minirnn", description=__doc__, epilog=_EPILOG)
+    parser = argparse.ArgumentParser(prog="python -m minirnn", description=_DESCRIPTION, epilog=_EPILOG)
     parser.add_argument("--version", action="version", version=f"minirnn {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for add in (_add_demo, _add_info, _add_bench, _add_compare):
         add(commands)
     return parser
@@ -87,7 +88,11 @@ def _add_compare(commands):
         "compare", help="hold minirnn against Keras, PyTorch or its own generic kernel, on drawn calls"
     )
     compare.set_defaults(run=_run_compare)
-    compare.add_argument("model", nargs="?", help="a saved model to compare in place of drawn layers")
+    compare.add_argument(
+        "model",
+        nargs="?",
+        help="a saved model with one input, to compare with Keras in place of drawn layers",
+    )
     compare.add_argument(
         "--peer", default="keras", help="keras, torch, minirnn or MODULE:FUNCTION (default: %(default)s)"
     )
@@ -97,10 +102,21 @@ def _add_compare(commands):
         help="of Keras jax, torch, tensorflow or numpy (default: jax); of minirnn generic or fused "
         "(default: generic)",
     )
-    compare.add_argument("--candidate", default="minirnn", metavar="NAME", help="default: %(default)s")
+    compare.add_argument(
+        "--candidate",
+        default="minirnn",
+        metavar="NAME",
+        help="minirnn, minirnn:generic or minirnn:fused, and but for a model keras:jax, torch, "
+        "MODULE:FUNCTION, ... (default: %(default)s)",
+    )
+    compare.add_argument(
+        "--kinds", metavar="A,B", help="classes of layers that are drawn, as in LSTM,GRU (default: all)"
+    )
     compare.add_argument("--cases", type=_positive, default=100, help="how many (default: %(default)s)")
     compare.add_argument("--seed", type=int, default=0, help="of the cases (default: %(default)s)")
-    compare.add_argument("--case", type=int, metavar="N", help="run only the case of that number")
+    compare.add_argument(
+        "--case", type=int, metavar="N", help="run only the case of that number, and show it"
+    )
     compare.add_argument("--report", metavar="FILE", help="write a page of HTML there")
 
 
@@ -111,8 +127,15 @@ def _run_compare(options):
 
 
 def main(arguments=None) -> int:
-    """Run the command line; returns the exit status: 0, 1 if `compare` found a difference, 2 on an error."""
-    options = _parser().parse_args(arguments)
+    """Run the command line; returns the exit status: 0, 1 if `compare` found a difference, 2 on an error.
+
+    Without a command it is 2, with the help in place of an error.
+    """
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.print_help(sys.stderr)
+        return 2
     from minirnn.backend.cupy_backend import Unavailable
 
     status = 0

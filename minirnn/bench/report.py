@@ -53,7 +53,8 @@ def _header(found):
     dtype = "float32"
     if found["gpu"]:
         dtype += ", with factors rounded to TF32" if found["tf32"] else ", not rounded to TF32"
-    yield f"Milliseconds, medians of {found['rounds']} rounds in which all take turns; {dtype}."
+    rounds = f"{found['rounds']} round{'s' if found['rounds'] > 1 else ''}"
+    yield f"Milliseconds, medians of {rounds} in which all take turns; {dtype}."
 
 
 def _rows(found):

@@ -75,7 +75,7 @@ def choose_case(choices: Choices, kinds=KINDS, sizes=None, for_torch=False) -> C
         Only what ``torch.nn.RNN``, ``GRU`` and ``LSTM`` can do.
     """
     if for_torch:
-        kinds = (*BUILT_IN, "Bidirectional")
+        kinds = [kind for kind in (*BUILT_IN, "Bidirectional") if kind in kinds]
     kind = choices.of("kind", tuple(kinds))
     B, T, D, H = sizes or choices.of("sizes", _SIZES)
     # What any layer may have is asked first, and of any: a generator that shrinks what it has drawn can then

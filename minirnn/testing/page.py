@@ -5,8 +5,8 @@ import math
 from collections import Counter
 
 from minirnn.testing.difference import TOLERANCES, Report
-from minirnn.testing.session import STATUSES, Failure, Session
-from minirnn.testing.show import table_rows
+from minirnn.testing.session import Failure, Session
+from minirnn.testing.show import counted, table_rows
 
 _STYLE = """
 :root { --ink: #222; --soft: #666; --line: #ddd; --back: #fff; --panel: #f6f6f4;
@@ -48,9 +48,12 @@ def page(session: Session, replay: str) -> str:
     """
     title = f"{session.candidate} and {session.reference}"
     versions = "".join(f", {name} {version}" for name, version in session.versions.items())
-    took = f"{session.cases} cases of seed {session.seed} in {session.seconds:.1f} s{versions}."
-    tables = _table("layer", session.by_kind) + _table("option", session.by_option)
-    cards = "".join(_card(status, session.counts[status]) for status in STATUSES)
+    took = f"{counted(session.cases, 'case')} of seed {session.seed} in {session.seconds:.1f} s{versions}."
+    tables = "".join(
+        _table(title, counters, session.statuses)
+        for title, counters in (("layer", session.by_kind), ("option", session.by_option))
+    )
+    cards = "".join(_card(status, session.counts[status]) for status in session.statuses)
     cases = "".join(_case(failure, replay, session) for failure in session.failures)
     return "\n".join(
         [
@@ -80,11 +83,11 @@ def _card(status: str, count: int) -> str:
     return f"<li{bad}><b>{count}</b>{status}</li>"
 
 
-def _table(title, counters: dict[str, Counter]) -> str:
-    head = "".join(f"<th>{name}</th>" for name in (title, *STATUSES))
+def _table(title, counters: dict[str, Counter], statuses) -> str:
+    head = "".join(f"<th>{name}</th>" for name in (title, *statuses))
     rows = []
-    for row in table_rows(counters):
-        style = ' class="bad"' if row[1 + STATUSES.index("differed")] != "–" else ""
+    for row in table_rows(counters, statuses):
+        style = ' class="bad"' if row[1 + statuses.index("differed")] != "–" else ""
         rows.append(f"<tr{style}>{''.join(f'<td>{_text(cell)}</td>' for cell in row)}</tr>")
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 

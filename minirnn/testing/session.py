@@ -3,6 +3,7 @@
 import shlex
 import sys
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,11 +16,13 @@ from minirnn.testing.case import Case, Question
 from minirnn.testing.choices import Choices, again, choose_case, numbered, smaller
 from minirnn.testing.comparison import compare_case
 from minirnn.testing.difference import Report, compare_answers
+from minirnn.testing.kinds import KINDS
 from minirnn.testing.minirnn_engine import Minirnn
 from minirnn.testing.pool import Asked, KerasPool, ahead, processes_for
-from minirnn.testing.sides import Side, side_of
+from minirnn.testing.sides import Function, Side, side_of
 
 STATUSES = ("agreed", "known", "differed", "both refused")
+NOT_COMPARED = "not compared"  # a function has no such layer; named only where there is such a case
 MOST_SHRUNK = 5  # failing cases that are made smaller; the rest are shown as they came
 
 
@@ -52,7 +55,7 @@ class Session:
     ----------
     candidate, reference : str
     counts : Counter
-        Of each of `STATUSES`.
+        Of each of `statuses`.
     by_kind, by_option : dict of str to Counter
     known : Counter
         Of known differences, by their headings in docs/differences.md.
@@ -64,6 +67,8 @@ class Session:
     seconds : float
         Without the start of a peer's process.
     versions : dict
+    last : tuple of str and Report, optional
+        What was asked last, and what was found.
     """
 
     candidate: str
@@ -79,14 +84,21 @@ class Session:
     ulps: list[float] = field(default_factory=list)
     seconds: float = 0.0
     versions: dict[str, str] = field(default_factory=dict)
+    last: tuple[str, Report] | None = None
+
+    @property
+    def statuses(self) -> tuple[str, ...]:
+        """What is counted: `STATUSES`, and `NOT_COMPARED` if there is such a case."""
+        return (*STATUSES, NOT_COMPARED) if self.counts[NOT_COMPARED] else STATUSES
 
     @property
     def cases(self) -> int:
         """How many were run."""
         return sum(self.counts.values())
 
-    def add(self, number: int, case: Case, report: Report) -> None:
-        """Count a case."""
+    def add(self, number: int, case: Case, report: Report, asked: str | None = None) -> None:
+        """Count a case; `asked` is what was asked, in words, if the case does not say it."""
+        self.last = asked or repr(case), report
         status = "known" if report.known else report.status
         self.counts[status] += 1
         self.by_kind.setdefault(case.layer["class"], Counter())[status] += 1
@@ -127,7 +139,9 @@ def options_of(case: Case) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def run_cases(candidate: str, reference: str, count: int, seed: int = 0, only: int | None = None) -> Session:
+def run_cases(
+    candidate: str, reference: str, count: int, seed: int = 0, only: int | None = None, kinds=KINDS
+) -> Session:
     """Compare two sides on drawn cases.
 
     Parameters
@@ -138,18 +152,20 @@ def run_cases(candidate: str, reference: str, count: int, seed: int = 0, only: i
     seed : int
     only : int, optional
         Run the case of that number and no other.
+    kinds : sequence of str
+        Classes of layers that are drawn, the simplest first.
 
     Raises
     ------
     ValueError, RuntimeError, ImportError
-        If there is no such side, or its process ends.
+        If there is no such side, its process ends, or its function fails with an error that is no refusal.
     """
     sides: list[Side] = []
     try:
         numbers = range(count) if only is None else [only]
         for name in (candidate, reference):
             sides.append(_opened(name, len(numbers)))
-        return _run(sides, (candidate, reference), numbers, seed)
+        return _run(sides, (candidate, reference), numbers, seed, kinds)
     finally:
         for side in sides:
             side.close()
@@ -166,7 +182,7 @@ def _opened(name: str, cases: int) -> Side:
     return side_of(name)
 
 
-def _run(sides: list[Side], names, numbers, seed) -> Session:
+def _run(sides: list[Side], names, numbers, seed, kinds) -> Session:
     candidate, reference = sides
     session = Session(sides[0].name, sides[1].name, seed)
     for side in sides:
@@ -174,7 +190,7 @@ def _run(sides: list[Side], names, numbers, seed) -> Session:
     for_torch = "torch" in names
 
     def case_of(choices: Choices) -> Case:
-        return choose_case(choices, for_torch=for_torch)
+        return choose_case(choices, kinds, for_torch=for_torch)
 
     def drawn():
         for number in numbers:
@@ -190,39 +206,70 @@ def _run(sides: list[Side], names, numbers, seed) -> Session:
         # Those that run in other processes are some cases ahead, so that they never wait for this one.
         most = 3 * getattr(reference, "count", 0) + 1
         for (number, choices, case, question), peer in ahead(drawn(), asked, most):
-            session.add(number, case, compare_case(candidate, peer, case, given=names, question=question))
+            with _named(number, sides):
+                report = _compare(candidate, peer, case, given=names, question=question)
+            session.add(number, case, report)
             failed = session.failures[-1:] if len(session.failures) <= MOST_SHRUNK else []
             if failed and failed[0].number == number:
-                shrink(failed[0], choices.made, sides, names, case_of)
+                with _named(number, sides):
+                    shrink(failed[0], choices.made, sides, names, case_of)
             advance()
     session.seconds = time.perf_counter() - start
     return session
 
 
+def _compare(candidate: Side, reference: Side, case: Case, **options) -> Report:
+    """Compare as `compare_case` does; a function's NotImplementedError says that it has no such layer."""
+    try:
+        return compare_case(candidate, reference, case, **options)
+    except NotImplementedError as error:
+        words = f"NotImplementedError: {error}"
+        return Report(candidate.name, reference.name, NOT_COMPARED, not_compared=[words])
+
+
+@contextmanager
+def _named(number: int, sides) -> Iterator[None]:
+    """Let an error of a function say in which case it was raised, and where."""
+    if not any(isinstance(side, Function) for side in sides):
+        yield
+        return
+    try:
+        yield
+    except Exception as error:
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        words = f"case {number}: {type(error).__name__}: {error} ({at.filename}, line {at.lineno})"
+        raise RuntimeError(words) from error
+
+
 def shrink(failure: Failure, made, sides, names, case_of) -> None:
     """Find the smallest case that fails as this one does."""
-    candidate, reference = sides
     refused = [r is not None for r in failure.report.refusals]
+    candidate, reference = sides
 
     def still_fails(choices) -> bool:
         case = case_of(choices)
-        report = compare_case(candidate, reference, case)
+        report = _compare(candidate, reference, case)
         return not report.agreed and not report.known and [r is not None for r in report.refusals] == refused
 
     smallest: Case = case_of(again(smaller(made, still_fails)))
     failure.smallest = smallest
-    failure.smallest_report = compare_case(candidate, reference, smallest, given=names)
+    failure.smallest_report = _compare(candidate, reference, smallest, given=names)
 
 
 class _Model(Side):
-    """minirnn with a saved model."""
+    """minirnn with a saved model, by a name that says which kernel is to run."""
 
-    def __init__(self, path):
+    def __init__(self, path, name):
         from minirnn import saving
 
+        if name not in ("minirnn", "minirnn:generic", "minirnn:fused"):
+            raise ValueError(
+                'the candidate for a saved model must be "minirnn", "minirnn:generic" or "minirnn:fused"; '
+                f"got {name!r}."
+            )
         self.model = saving.load_model(path, compile=False)
-        self.side = Minirnn(layer=self.model)
-        self.name = "minirnn"
+        self.side = Minirnn(name.partition(":")[2] or None, layer=self.model)
+        self.name = name
 
     def answer(self, question):
         return self.side.answer(question)
@@ -231,7 +278,9 @@ class _Model(Side):
         """There is nothing to close."""
 
 
-def run_model(path: str, reference: str, count: int, seed: int = 0, only: int | None = None) -> Session:
+def run_model(
+    path: str, reference: str, count: int, seed: int = 0, only: int | None = None, candidate="minirnn"
+) -> Session:
     """Compare minirnn and Keras on a saved model, with drawn inputs.
 
     Parameters
@@ -242,11 +291,13 @@ def run_model(path: str, reference: str, count: int, seed: int = 0, only: int | 
         "keras:" and a backend.
     count, seed, only : int
         As for `run_cases`; each case is a batch of other inputs.
+    candidate : str
+        "minirnn", "minirnn:generic" or "minirnn:fused".
 
     Raises
     ------
     ValueError
-        If the model has no single input, or `reference` is no Keras.
+        If the model has no single input, `reference` is no Keras, or `candidate` is not minirnn.
     OSError
         If there is no such file.
     """
@@ -257,9 +308,9 @@ def run_model(path: str, reference: str, count: int, seed: int = 0, only: int | 
     if not reference.startswith("keras"):
         raise ValueError(f"a saved model is compared with Keras; got {reference!r}.")
     backend = reference.partition(":")[2] or "jax"
-    ours, theirs = _Model(path), KerasProcess(backend, path)
+    ours, theirs = _Model(path, candidate), KerasProcess(backend, path)
     try:
-        session = Session("minirnn", theirs.name, seed, versions=theirs.versions)
+        session = Session(ours.name, theirs.name, seed, versions=theirs.versions)
         start = time.perf_counter()
         numbers = range(count) if only is None else [only]
         with progress(len(numbers), path) as advance:
@@ -269,10 +320,11 @@ def run_model(path: str, reference: str, count: int, seed: int = 0, only: int | 
                 report = compare_answers(*answers, (ours.name, theirs.name), precision=question.dtype)
                 report.script = shlex.join(
                     ["python", "-m", "minirnn", "compare", str(path), "--peer-backend", backend]
+                    + ([] if candidate == "minirnn" else ["--candidate", candidate])
                     + ["--seed", str(seed), "--case", str(number)]
                 )
                 case = Case({"class": type(ours.model).__name__}, question.x.shape, str(question.x.dtype))
-                session.add(number, case, report)
+                session.add(number, case, report, f"inputs of shape {question.x.shape}, {question.x.dtype}")
                 advance()
         session.seconds = time.perf_counter() - start
         return session

@@ -51,18 +51,42 @@ class Function:
         self.name = getattr(function, "__name__", type(function).__name__)
 
     def answer(self, question: Question) -> Answer:
-        """Return what the function gives; a TypeError or ValueError is a refusal, others are raised."""
+        """Return what the function gives; a TypeError or ValueError is a refusal, others are raised.
+
+        Raises
+        ------
+        TypeError
+            If what it gives is no answer.
+        """
         try:
             if self.whole:
-                found = {name: np.asarray(value) for name, value in self.function(question).items()}
-                return Answer(found, lacks=_all_but(found))
-            options = {"mask": question.mask, "initial_state": question.states, **(question.arguments or {})}
-            given = {name: value for name, value in options.items() if value is not None}
-            outputs = tree.flatten(self.function(question.x, **taken(self.function, given)))
+                given = self.function(question)
+            else:
+                options = {
+                    "mask": question.mask,
+                    "initial_state": question.states,
+                    **(question.arguments or {}),
+                }
+                options = {name: value for name, value in options.items() if value is not None}
+                given = self.function(question.x, **taken(self.function, options))
         except (TypeError, ValueError) as error:
             return Answer(refusal=f"{type(error).__name__}: {error}")
+        if self.whole:
+            return self._named(given)
+        outputs = tree.flatten(given)
         # What comes after a first output may be states; they are compared in their order.
         return Answer({f"output {i}": np.asarray(y) for i, y in enumerate(outputs)}, lacks=("",))
+
+    def _named(self, given) -> Answer:
+        expected = f"testing: {self.name} must return a dict of arrays by their names"
+        if not isinstance(given, dict) or not given:
+            kind = "an empty one" if isinstance(given, dict) else type(given).__name__
+            raise TypeError(f"{expected}; got {kind}.")
+        found = {name: np.asarray(value) for name, value in given.items()}
+        for name, value in found.items():
+            if value.dtype.kind not in "biufcV":  # V is bfloat16
+                raise TypeError(f"{expected}; {name!r} is {given[name]!r}.")
+        return Answer(found, lacks=_all_but(found))
 
     def close(self) -> None:
         """There is nothing to close."""
@@ -137,5 +161,8 @@ def _by_name(name) -> Side:
 
         return Torch()
     if rest and kind not in ("minirnn", "keras", "torch"):
-        return Function(getattr(importlib.import_module(kind), rest), whole=True)
+        function = getattr(importlib.import_module(kind), rest)
+        if not callable(function):
+            raise ValueError(f"testing: {name} must be a function; it is {function!r}.")
+        return Function(function, whole=True)
     raise ValueError(f"testing: a side must be {EXPECTED}; got {name!r}.")

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from minirnn.__main__ import main
 from minirnn.testing import Case, side_of
 from minirnn.testing.choices import choose_case, numbered
 from minirnn.testing.comparison import compare_case
@@ -84,3 +85,18 @@ def test_drawn_calls_agree_with_keras_but_for_known_differences(keras, torch):
     session = run_cases("minirnn", "keras:torch", 80, seed=7)
     assert not session.failures, "\n\n".join(str(f.smallest_report or f.report) for f in session.failures)
     assert session.counts["agreed"] > 40
+
+
+def test_a_saved_model_is_compared_on_the_kernel_that_the_candidate_names(keras, torch, tmp_path, capsys):
+    inner = keras.layers
+    model = keras.Sequential([inner.Input((None, 2)), inner.LSTM(2), inner.Dense(1)])
+    model.save(tmp_path / "model.keras")
+    command = ["compare", str(tmp_path / "model.keras"), "--peer-backend", "torch"]
+    assert main([*command, "--candidate", "minirnn:generic", "--cases", "3"]) == 0
+    assert re.search(r"^minirnn:generic and keras:torch.*\n3 cases: 3 agreed", capsys.readouterr().out, re.M)
+    assert main([*command, "--case", "1"]) == 0
+    shown = capsys.readouterr().out
+    assert (
+        "inputs of shape (3, 4, 2), float32\nminirnn and keras:torch: agreed" in shown
+        and "\n1 case: " in shown
+    )

@@ -55,3 +55,33 @@ def arrays(question):
     if answer.refusal is not None:
         raise ValueError(answer.refusal)
     return answer.arrays
+
+
+def knows_lstm_alone(question):
+    """Answer as minirnn does for an LSTM in float32; it has no other layer."""
+    if question.layer["class"] != "LSTM":
+        raise NotImplementedError("LSTM alone")
+    return arrays(question)
+
+
+def breaks(question):
+    """Fail as code with a fault does."""
+    raise ZeroDivisionError("no answer")
+
+
+def returns_an_array(question):
+    """Return what is no answer."""
+    return np.zeros(3)
+
+
+def returns_nothing(question):
+    """Return an answer without anything in it."""
+    return {}
+
+
+def returns_words(question):
+    """Return an answer that is no number."""
+    return {"output 0": "tanh"}
+
+
+NO_FUNCTION = 3
