@@ -22,6 +22,7 @@ h1 { font-size: 1.5em } h2 { font-size: 1.2em; margin-top: 2em } h3 { font-size:
 .counts li { background: var(--panel); padding: .5em 1.2em; border-radius: .4em; color: var(--soft) }
 .counts b { display: block; font-size: 1.6em; color: var(--ink) }
 .tables { display: flex; flex-wrap: wrap; gap: 0 3em; align-items: flex-start }
+.table { max-width: 100%; overflow-x: auto }
 table { border-collapse: collapse; margin: .5em 0 }
 th, td { border-bottom: 1px solid var(--line); padding: .15em .7em; text-align: left; vertical-align: top }
 th { font-weight: 600; color: var(--soft) }
@@ -30,6 +31,7 @@ td + td, th + th { text-align: right; font-variant-numeric: tabular-nums }
 details { border-top: 1px solid var(--line); padding: .6em 0 }
 summary { cursor: pointer; font-weight: 600 }
 pre { background: var(--panel); padding: .8em; overflow-x: auto; white-space: pre-wrap; border-radius: .4em }
+pre, code { overflow-wrap: anywhere }
 figure { margin: 1em 0; overflow-x: auto } figcaption { color: var(--soft) }
 svg text { font-size: 11px; fill: var(--soft) }
 """
@@ -62,13 +64,13 @@ def page(session: Session, replay: str) -> str:
             f"<style>{_STYLE}</style></head><body><h1>{_text(title)}</h1>",
             f"<p>{_text(took)}</p>",
             f'<ul class="counts">{cards}</ul>',
+            f"<h2>Cases that differ</h2>{cases or '<p>None.</p>'}",
+            _unasked(session, replay),
             "<h2>By layer and option</h2><p>A case counts once for each layer and option that is in it.</p>",
             f'<div class="tables">{tables}</div>',
             _known(session),
             "<h2>The largest difference of each case</h2>",
             _histograms(session),
-            f"<h2>Cases that differ</h2>{cases or '<p>None.</p>'}",
-            _unasked(session, replay),
             "</body></html>\n",
         ]
     )
@@ -89,17 +91,23 @@ def _table(title, counters: dict[str, Counter], statuses) -> str:
     for row in table_rows(counters, statuses):
         style = ' class="bad"' if row[1 + statuses.index("differed")] != "–" else ""
         rows.append(f"<tr{style}>{''.join(f'<td>{_text(cell)}</td>' for cell in row)}</tr>")
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    return _framed(head, rows)
+
+
+def _framed(head: str, rows) -> str:
+    """Return a table that scrolls for itself where it is wider than the page."""
+    head = head and f"<thead><tr>{head}</tr></thead>"
+    return f'<div class="table"><table>{head}<tbody>{"".join(rows)}</tbody></table></div>'
 
 
 def _known(session: Session) -> str:
     if not session.known:
         return ""
-    rows = "".join(f"<tr><td>{_text(t)}</td><td>{n}</td></tr>" for t, n in session.known.most_common())
+    rows = [f"<tr><td>{_text(t)}</td><td>{n}</td></tr>" for t, n in session.known.most_common()]
     return (
         "<h2>Known differences</h2>"
         "<p>Each has its heading in docs/differences.md. A case may have several.</p>"
-        f"<table><tbody>{rows}</tbody></table>"
+        f"{_framed('', rows)}"
     )
 
 
@@ -164,7 +172,7 @@ def _differences(report: Report, session: Session) -> str:
         rows.append(f"<tr>{''.join(f'<td>{_text(cell)}</td>' for cell in cells)}</tr>")
     rest = len(report.failures) - _SHOWN
     more = f"<p>And {rest} more.</p>" if rest > 0 else ""
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>{more}"
+    return f"{_framed(head, rows)}{more}"
 
 
 def histogram(agreed: list[float], differed: list[float], caption: str) -> str:

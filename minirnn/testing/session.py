@@ -243,6 +243,7 @@ def _named(number: int, sides) -> Iterator[None]:
 
 def shrink(failure: Failure, made, sides, names, case_of) -> None:
     """Find the smallest case that fails as this one does."""
+    candidate, reference = sides
     refused = [r is not None for r in failure.report.refusals]
     candidate, reference = sides
 

@@ -36,7 +36,7 @@ def run(cases: int, seed: int, cache: str) -> tuple[float, float, str]:
     if done.returncode == 2:
         raise SystemExit(done.stderr)
     cpu = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
-    line = re.search(r"^\d+ cases: .* both refused", done.stdout, re.M)
+    line = re.search(r"^\d+ cases?: .* both refused", done.stdout, re.M)
     return wall, cpu, line.group() if line else "no cases were counted"
 
 

@@ -34,6 +34,11 @@ def test_a_difference_is_status_1_shrunk_and_on_the_page_with_its_script(capsys,
         f"Case {number[0]}" in text and "from minirnn.testing import Case, compare" in text and "<svg" in text
     )
     assert not re.search(r"https?:|src=|href=|url\(|@import|<link|<script", text)
+    headings = re.findall(r"<h2>(.*?)</h2>", text)
+    assert headings[0] == "Cases that differ" and text.index('class="counts"') < text.index(headings[0])
+    # A table that is wider than a narrow window scrolls in its own frame, and the page does not.
+    assert text.count("<table>") == text.count('<div class="table"><table>') > 2
+    assert re.search(r"^\.table \{.*overflow-x: auto", text, re.M)
     assert main([*OWN, *FAULT, "--seed", "1", "--case", number[0]]) == 1
     assert "\n1 case: 0 agreed, 0 known, 1 differed" in capsys.readouterr().out
 
