@@ -24,8 +24,6 @@ _OTHERS = (
     "onnx",
     "onnxruntime",
     "matplotlib",
-    "mpi4py",
-    "dask",
 )
 _NEEDED = ("rich", "threadpoolctl")
 

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -50,6 +51,15 @@ def test_every_public_name_can_be_reached_in_a_fresh_interpreter():
     assert missing.split() == ["[]", "[]"]
 
 
+def test_testing_is_loaded_when_it_is_first_used_and_names_its_strategies():
+    out = run_python(
+        "import sys, minirnn\n"
+        "print('minirnn.testing' in sys.modules, callable(minirnn.testing.compare))\n"
+        "print({'compare', 'strategies'} <= set(dir(minirnn.testing)), 'hypothesis' in sys.modules)"
+    )
+    assert out.split() == ["False", "True", "True", "False"]
+
+
 def test_a_name_that_does_not_exist_is_an_attribute_error_that_says_so():
     out = run_python(
         "import minirnn\ntry:\n    minirnn.no_such_name\nexcept AttributeError as error:\n    print(error)"
@@ -82,8 +92,20 @@ def test_the_package_is_typed_and_its_files_make_a_wheel_under_3_mb(tmp_path):
     assert not [f for f in files if f.suffix in {".so", ".pyd", ".dll", ".dylib", ".c", ".pyx"}]
 
 
-def test_pytorch_is_no_part_of_the_extra_for_tests():
-    assert not [r for r in PROJECT["optional-dependencies"]["test"] if r.startswith("torch")]
+def test_pytorch_is_no_part_of_the_extra_for_tests_and_the_readme_says_how_to_add_it():
+    extras = PROJECT["optional-dependencies"]
+    assert not [r for r in extras["test"] if r.startswith("torch")] and "minirnn[compare]" in extras["test"]
+    (torch,) = extras["torch"]
+    assert f"pip install {torch}" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_each_extra_that_is_named_exists_and_brings_what_the_name_says():
+    extras = PROJECT["optional-dependencies"]
+    assert {"keras", "jax", "jaxlib", "hypothesis", "h5py"} == {r.split("==")[0] for r in extras["compare"]}
+    files = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "minirnn").rglob("*.py")]
+    for file in files:
+        named = re.findall(r"minirnn\[(\w+)\]['\"`]", file.read_text(encoding="utf-8"))
+        assert set(named) <= set(extras), file
 
 
 def test_the_readme_has_the_two_commands():

@@ -34,3 +34,7 @@ def __getattr__(name):
     if name == "strategies":  # needs Hypothesis, an extra
         return importlib.import_module("minirnn.testing.strategies")
     raise AttributeError(f"module 'minirnn.testing' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), "strategies"})
