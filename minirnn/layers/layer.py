@@ -15,6 +15,7 @@ from minirnn.layers.precision import Typed
 from minirnn.layers.tracking import Tracked
 from minirnn.ops.symbolic import KerasTensor, infer, symbolic_call
 from minirnn.utils.naming import auto_name
+from minirnn.utils.restoring import restoring
 
 
 def _wrap_build(build):
@@ -25,8 +26,9 @@ def _wrap_build(build):
         if self._building:  # super().build(...) of a build that is under way
             return build(self, *args, **kwargs)
         self._check_super_called()
-        before, self._building = len(self._added), True
-        try:
+        # The layers inside as well: those that were built until then may be built for other shapes next time.
+        with restoring(*self._flatten_layers()):
+            self._building = True
             with name_scope(self), inferring(False):
                 self._path = path_of("").rstrip("/")
                 build(self, *args, **kwargs)
@@ -34,12 +36,7 @@ def _wrap_build(build):
                 arguments = inspect.signature(build).bind(self, *args, **kwargs).arguments
                 self._build_shapes = dict(list(arguments.items())[1:])
             self._let_weights_be_cast()
-            self.built = True
-        except BaseException:
-            del self._added[before:]
-            raise
-        finally:
-            self._building = False
+            self.built, self._building = True, False
 
     return wrapped
 
@@ -295,7 +292,7 @@ class Layer(Configured, Tracked, Typed):
         return outputs
 
     def _build_for(self, signature, args, kwargs):
-        """Build from the shapes of the arguments: the first alone, or each under its name with "_shape"."""
+        """Build from the shapes that `build` takes: none, the first argument's, or each under its name."""
         if not is_default(type(self).build):
             arguments = {**dict(zip(signature.names, args)), **kwargs}
             shapes = {name: shape_structure(v) for name, v in arguments.items() if v is not None}
@@ -305,7 +302,9 @@ class Layer(Configured, Tracked, Typed):
                 for p in inspect.signature(self.build).parameters.values()
                 if p.kind is not p.VAR_KEYWORD
             ]
-            if len(names) > 1 and all(name.endswith("_shape") for name in names):
+            if not names:
+                self.build()
+            elif len(names) > 1 and all(name.endswith("_shape") for name in names):
                 found = {
                     n: shapes.get(n.removesuffix("_shape"), first if n == names[0] else None) for n in names
                 }
@@ -316,7 +315,7 @@ class Layer(Configured, Tracked, Typed):
             # Built by being called. Where it is made again from its config, this is what it is called on.
             arguments = {**dict(zip(signature.names, args)), **kwargs}
             shapes = {f"{name}_shape": shape_structure(value) for name, value in arguments.items()}
-            self._build_shapes = {k: v for k, v in shapes.items() if tree.is_nested(v)}
+            self._build_shapes = {k: v for k, v in shapes.items() if tree.is_nested(v)} or None
         self.built = True
 
     def _find_masks(self, signature, args, kwargs, first):

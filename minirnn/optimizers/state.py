@@ -8,6 +8,7 @@ import numpy as np
 
 from minirnn import initializers
 from minirnn.autograd import Variable
+from minirnn.utils.restoring import restoring
 
 
 def _whole(build):
@@ -15,13 +16,8 @@ def _whole(build):
 
     @functools.wraps(build)
     def wrapped(self, *args, **kwargs):
-        before = {**self.__dict__, "_variables": list(self._variables)}
-        try:
+        with restoring(self):
             return build(self, *args, **kwargs)
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
 
     return wrapped
 

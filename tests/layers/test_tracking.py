@@ -200,11 +200,13 @@ def test_add_weight_refuses_unknown_axes_names_and_a_layer_that_is_built():
 
 
 def test_a_build_that_fails_leaves_no_weights():
+    calls = []
+
     class Fails(Layer):
         def build(self, shape):
             self.w = self.add_weight(shape=(2,), name="w")
-            if not hasattr(self, "second"):
-                self.second = True
+            calls.append(self.w)
+            if len(calls) == 1:
                 raise RuntimeError("first time")
 
     layer = Fails()
@@ -213,6 +215,37 @@ def test_a_build_that_fails_leaves_no_weights():
     assert not layer.built
     layer.build((None, 2))
     assert [v.name for v in layer.weights] == ["w"]
+
+
+def test_a_build_that_fails_leaves_nothing_in_lists_dicts_and_layers_inside():
+    failing = [False, True]
+
+    class Fails(Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.ws, self.inner = [{"deep": []}], Dense(3, name="inner")
+
+        def build(self, shape):
+            self.a = self.add_weight(shape=(2,), name="a")
+            self.ws.append(self.add_weight(shape=(3,), name="b"))
+            self.ws[0]["deep"].append(self.add_weight(shape=(1,), name="c"))
+            self.inner.build(shape)
+            if failing.pop():
+                raise RuntimeError("first time")
+
+    layer = Fails(name="bad")
+    ws, before = layer.ws, {k: v for k, v in layer.__dict__.items() if k != "ws"}
+    with pytest.raises(RuntimeError, match="first time"):
+        layer.build((None, 2))
+    assert layer.ws is ws
+    assert layer.ws == [{"deep": []}]
+    assert {k: v for k, v in layer.__dict__.items() if k != "ws"} == before
+    assert not layer.weights
+    assert not layer.inner.built
+    layer.build((None, 4))
+    names = ["bad/c", "bad/b", "bad/a", "bad/inner/kernel", "bad/inner/bias"]
+    assert sorted(v.path for v in layer.weights) == sorted(names)
+    assert layer.inner.kernel.shape == (4, 3)
 
 
 def test_a_build_may_call_that_of_its_base_before_it_adds_weights():
