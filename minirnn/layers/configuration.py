@@ -78,7 +78,7 @@ class Configured:
     def get_build_config(self) -> dict | None:
         """Return the shapes that `build` was called with, for `build_from_config`; None if it was not."""
         shapes = self._build_shapes
-        if not shapes or not all(tree.is_nested(s) for s in shapes.values()):
+        if shapes is None or not all(tree.is_nested(s) for s in shapes.values()):
             return None
         return {"input_shape": next(iter(shapes.values()))} if len(shapes) == 1 else {"shapes_dict": shapes}
 

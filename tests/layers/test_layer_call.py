@@ -111,6 +111,25 @@ def test_build_may_name_the_shape_of_each_argument():
     assert layer.seen == ((2, 4, 3), (5, 2))
 
 
+def test_build_need_take_no_shape():
+    class Scale(Layer):
+        def build(self):
+            self.w = self.add_weight(shape=(), initializer="ones", name="w")
+
+        def call(self, inputs):
+            return ops.multiply(inputs, self.w)
+
+    layer = Scale(name="scale")
+    np.testing.assert_array_equal(layer(X).numpy(), X)
+    assert [v.path for v in layer.weights] == ["scale/w"]
+    assert Scale()(Input((None, 3))).shape == (None, None, 3)
+    # What is made again from its configs can be built before it sees data.
+    again = Scale()
+    again.build_from_config(layer.get_build_config())
+    assert again.built
+    assert len(again.weights) == 1
+
+
 def test_build_by_hand_builds_and_is_not_repeated():
     layer = Dense(2)
     layer.build((None, 3))
