@@ -7,7 +7,7 @@ import numpy as np
 
 from minirnn import dtype_policies, regularizers, tree
 from minirnn.dtype_policies import DTypePolicy
-from minirnn.utils.registry import deserialize_keras_object
+from minirnn.utils.registry import CustomObjectScope, deserialize_keras_object, get_registered_name
 
 
 def default(method):
@@ -88,6 +88,15 @@ class Configured:
             self.build(config["input_shape"])
         elif "shapes_dict" in config:
             self.build(**config["shapes_dict"])
+
+
+def made_again(layer, **changes):
+    """Return a new layer of the class and config of `layer`, some of the config changed."""
+    # A cell or layer of the user's own is here, so that it need not be registered to be found.
+    classes = [type(x) for x in layer._flatten_layers()]
+    own = {c.__name__: c for c in classes} | {get_registered_name(c): c for c in classes}
+    with CustomObjectScope(own):
+        return type(layer).from_config({**layer.get_config(), **changes})
 
 
 def _accepted(config, parameters) -> dict:

@@ -1,13 +1,21 @@
 """Models: `Sequential`, `Functional`, `Model`. Reading order: `sequential.py`, `graph.py`, `functional.py`,
 `trainer.py`, `fitting.py`, `evaluation.py`, then what these use."""
 
+from minirnn.models.cloning import clone_model
 from minirnn.models.data import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from minirnn.models.functional import Functional
 from minirnn.models.model import Model
 from minirnn.models.sequential import Sequential
 from minirnn.utils import registry
 
-__all__ = ["Functional", "Model", "Sequential", "pack_x_y_sample_weight", "unpack_x_y_sample_weight"]
+__all__ = [
+    "Functional",
+    "Model",
+    "Sequential",
+    "clone_model",
+    "pack_x_y_sample_weight",
+    "unpack_x_y_sample_weight",
+]
 
 _SAVING = {"load_model", "model_from_json", "save_model"}
 

@@ -291,3 +291,25 @@ def test_architectures_are_read_from_and_by_keras(keras, build):
     ):
         np.testing.assert_allclose(ours_y, expected, rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(np.asarray(theirs_y), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("build", [digit_model, two_headed_model])
+def test_clones_have_the_names_and_shapes_of_keras(keras, build):
+    def described(lib, recursive):
+        model = build(lib)
+        model.compile("adam", "mse")
+        clone = lib.models.clone_model(model, recursive=recursive)
+        names = {
+            layer.name: [w.name for w in layer.weights] for layer in clone.layers if "_" not in layer.name
+        }
+        return (
+            names,
+            [(w.shape, w.trainable) for w in clone.weights],
+            len(clone.optimizer.variables),
+            clone.name,
+        )
+
+    for recursive in (False, True):
+        ours, theirs = described(minirnn, recursive), described(keras, recursive)
+        assert ours[:3] == theirs[:3]
+        assert build is digit_model or ours[3] == theirs[3] == "two"

@@ -3,18 +3,14 @@
 from minirnn import kernels, ops, tree
 from minirnn.autograd import convert, inferring_shapes
 from minirnn.kernels.cudnn_rnn import run_pair
+from minirnn.layers.configuration import made_again
 from minirnn.layers.context import signature_of
 from minirnn.layers.layer import Layer
 from minirnn.layers.rnn.built_in import may_share_a_call
 from minirnn.layers.rnn.rnn import RNN
 from minirnn.layers.rnn.state import is_state_shape
 from minirnn.ops.symbolic import KerasTensor
-from minirnn.utils.registry import (
-    CustomObjectScope,
-    deserialize_part,
-    get_registered_name,
-    serialize_keras_object,
-)
+from minirnn.utils.registry import deserialize_part, serialize_keras_object
 
 MERGES = {
     "sum": lambda a, b: a + b,
@@ -243,9 +239,4 @@ def _check_layer(name, layer):
 
 def _like(layer, prefix, **changes):
     """Return a new layer with the options of `layer`, and a name that starts with `prefix`."""
-    config = {**layer.get_config(), "name": prefix + layer.name.removeprefix(prefix), **changes}
-    # A cell or layer of the user's own is here, so that it need not be registered to be found.
-    classes = [type(x) for x in layer._flatten_layers()]
-    own = {c.__name__: c for c in classes} | {get_registered_name(c): c for c in classes}
-    with CustomObjectScope(own):
-        return type(layer).from_config(config)
+    return made_again(layer, name=prefix + layer.name.removeprefix(prefix), **changes)
