@@ -14,6 +14,7 @@ import numpy as np
 
 from minirnn import backend, config
 from minirnn.autograd import Tensor, Variable, convert, convert_float
+from minirnn.autograd import primitives as P
 from minirnn.backend import allowance
 from minirnn.ops.arguments import along
 from minirnn.ops.symbolic import op
@@ -262,10 +263,10 @@ def shuffle(x, axis=0, seed=None) -> Tensor:
 
 
 def dropout_mask(shape, rate, dtype=None, seed=None):
-    """Return a raw array of ``1 / (1 - rate)``, with zeros at a share `rate` of its places."""
+    """Return a raw array of ``1 / (1 - rate)``, with zeros at a share `rate` of its places, up to all."""
     dtype = np.dtype(dtype or config.floatx())
     kept = _generator(seed).random(_shape(shape), dtype=np.float32) >= rate
-    return kept * dtype.type(1 / (1 - rate))
+    return kept * dtype.type(1 / (1 - rate) if rate < 1 else 0)
 
 
 @op
@@ -299,7 +300,7 @@ def dropout(inputs, rate, noise_shape=None, seed=None) -> Tensor:
             )
         shape = tuple(n if m is None else m for m, n in zip(noise_shape, shape))
     if rate == 1:
-        return x * 0.0
+        return P.zeros_like(x)
     return x * Tensor(dropout_mask(shape, rate, x.dtype, seed))
 
 

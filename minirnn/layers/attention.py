@@ -1,9 +1,8 @@
 """`Attention` and `AdditiveAttention`: the mean of values, weighted by how well keys match a query."""
 
-import numpy as np
-
 from minirnn import ops, random
 from minirnn.autograd import Tensor
+from minirnn.layers.configuration import share_to_drop
 from minirnn.layers.layer import Layer
 
 
@@ -18,7 +17,7 @@ class Attention(Layer):
         The score of a query q and a key k: ``q · k``, or a trainable number times ``Σ tanh(q + k)``, in which
         the scale is inside of the tanh.
     dropout : float
-        Share of the weights that are 0 in training, in [0, 1).
+        Share of the weights that are 0 in training, in [0, 1].
     seed : int, optional
         For dropout.
 
@@ -53,11 +52,9 @@ class Attention(Layer):
         super().__init__(**kwargs)
         if score_mode not in ("dot", "concat"):
             raise ValueError(f"{self._where}: score_mode must be 'dot' or 'concat'; got {score_mode!r}.")
-        if not isinstance(dropout, int | float | np.number) or not 0 <= dropout < 1:
-            raise ValueError(f"{self._where}: dropout must be a number in [0, 1); got {dropout!r}.")
         self.use_scale = use_scale
         self.score_mode = score_mode
-        self.dropout = float(dropout)
+        self.dropout = share_to_drop(self, "dropout", dropout, self.name)
         self.seed = seed
         if dropout > 0:
             self.seed_generator = random.SeedGenerator(seed)
@@ -165,7 +162,7 @@ class AdditiveAttention(Attention):
     use_scale : bool
         Whether there are these numbers; they are 1 otherwise.
     dropout : float
-        Share of the weights that are 0 in training, in [0, 1).
+        Share of the weights that are 0 in training, in [0, 1].
     seed : int, optional
 
     Attributes

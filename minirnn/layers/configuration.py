@@ -132,3 +132,17 @@ def positive_int(layer, name, value, label=None) -> int:
     if value <= 0:
         raise ValueError(f"{where}: {name} must be a positive integer; got {value}.")
     return int(value)
+
+
+def share_to_drop(layer, name, value, label=None) -> float:
+    """Return a rate of dropout as a float, or raise in the layer's name, which may not have one yet.
+
+    Raises
+    ------
+    ValueError
+        If `value` is no number in [0, 1].
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value <= 1:
+        where = type(layer).__name__ + (f" {label!r}" if label else "")
+        raise ValueError(f"{where}: {name} is the share to drop, a number in [0, 1]; got {value!r}.")
+    return float(value)

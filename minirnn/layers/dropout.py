@@ -3,6 +3,7 @@
 import numpy as np
 
 from minirnn import random
+from minirnn.layers.configuration import share_to_drop
 from minirnn.layers.input_spec import InputSpec
 from minirnn.layers.layer import Layer
 
@@ -13,7 +14,7 @@ class Dropout(Layer):
     Parameters
     ----------
     rate : float
-        The share, in [0, 1).
+        The share, in [0, 1]; at 1 all outputs in training are 0.
     noise_shape : tuple of (int or None), optional
         The shape of what is drawn, broadcast against the inputs; None stands for the inputs' own size. With
         (batch, 1, features) all steps of a sequence drop the same features.
@@ -31,9 +32,7 @@ class Dropout(Layer):
 
     def __init__(self, rate, noise_shape=None, seed=None, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(rate, int | float | np.number) or not 0 <= rate < 1:
-            raise ValueError(f"{self._where}: rate must be a number in [0, 1); got {rate!r}.")
-        self.rate = float(rate)
+        self.rate = share_to_drop(self, "rate", rate, self.name)
         self.seed = seed
         self.noise_shape = self._checked(noise_shape)
         if rate > 0:
@@ -79,7 +78,7 @@ class SpatialDropout1D(Dropout):
     Parameters
     ----------
     rate : float
-        The share of the features, in [0, 1).
+        The share of the features, in [0, 1].
     seed : int, optional
 
     Raises

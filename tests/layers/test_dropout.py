@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minirnn import ops
-from minirnn.layers import Dropout, Input
+from minirnn import grad, ops
+from minirnn.layers import AdditiveAttention, Attention, Dropout, Input, SpatialDropout1D
 
 X = np.ones((40, 50), "float32")
 
@@ -43,16 +43,33 @@ def test_the_gradient_is_that_of_the_mask():
     state = layer.seed_generator.state.numpy()
     y = layer(X, training=True)
     layer.seed_generator.state.assign(state)
-    from minirnn import grad
-
     gradient = grad(lambda x: ops.sum(layer(x, training=True)))(X)
     np.testing.assert_array_equal(gradient.numpy(), y.numpy())
 
 
-@pytest.mark.parametrize("rate", [-0.1, 1, 1.0, 1.5, "half", None, float("nan")])
+@pytest.mark.parametrize("rate", [-0.1, 1.01, 1.5, "half", None, float("nan")])
 def test_a_rate_outside_of_0_to_1_is_refused(rate):
-    with pytest.raises(ValueError, match=r"Dropout 'd': rate must be a number in \[0, 1\)"):
+    with pytest.raises(ValueError, match=r"Dropout 'd': rate is the share to drop, a number in \[0, 1\]"):
         Dropout(rate, name="d")
+
+
+@pytest.mark.parametrize("rate", [1, 1.0, np.float32(1)])
+@pytest.mark.parametrize(
+    "make, x",
+    [
+        (Dropout, X),
+        (lambda rate: Dropout(rate, noise_shape=(None, 1)), np.full((2, 3), np.inf)),
+        (SpatialDropout1D, X[None]),
+        (lambda rate: Attention(dropout=rate), [X[None], X[None]]),
+        (lambda rate: AdditiveAttention(dropout=rate), [X[None], X[None]]),
+    ],
+)
+def test_at_rate_1_all_outputs_and_gradients_are_0(make, x, rate):
+    layer = make(rate)
+    y = layer(x, training=True)
+    assert not y.numpy().any()
+    gradients = grad(lambda x: ops.sum(layer(x, training=True)))(x)
+    assert not any(g.numpy().any() for g in (gradients if isinstance(x, list) else [gradients]))
 
 
 @pytest.mark.parametrize("noise_shape", ["ab", 3, (2.5,), (0, 1), (None, -1)])

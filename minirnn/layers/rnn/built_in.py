@@ -3,12 +3,10 @@
 import inspect
 from collections.abc import Callable
 
-import numpy as np
-
 from minirnn import activations, constraints, initializers, kernels, ops, regularizers
 from minirnn.autograd import Tensor, inferring_shapes
 from minirnn.kernels import cudnn_rnn, fused
-from minirnn.layers.configuration import positive_int
+from minirnn.layers.configuration import positive_int, share_to_drop
 from minirnn.layers.input_spec import InputSpec
 from minirnn.layers.layer import Layer
 from minirnn.layers.rnn.dropout_rnn_cell import DropoutRNNCell
@@ -46,14 +44,11 @@ def checked(layer, label, units, dropout=0.0, recurrent_dropout=0.0) -> tuple[in
     Raises
     ------
     TypeError, ValueError
-        If `units` is no integer of 1 or more, or a rate is no number in [0, 1).
+        If `units` is no integer of 1 or more, or a rate is no number in [0, 1].
     """
     units = positive_int(layer, "units", units, label)
-    for name, rate in {"dropout": dropout, "recurrent_dropout": recurrent_dropout}.items():
-        if isinstance(rate, bool) or not isinstance(rate, int | float | np.number) or not 0 <= rate < 1:
-            where = type(layer).__name__ + (f" {label!r}" if label else "")
-            raise ValueError(f"{where}: {name} is the share to drop, a number in [0, 1); got {rate!r}.")
-    return units, float(dropout), float(recurrent_dropout)
+    dropout = share_to_drop(layer, "dropout", dropout, label)
+    return units, dropout, share_to_drop(layer, "recurrent_dropout", recurrent_dropout, label)
 
 
 class BuiltInCell(DropoutRNNCell, Layer):

@@ -14,7 +14,8 @@ class DropoutRNNCell:
     Attributes
     ----------
     dropout, recurrent_dropout : float
-        Shares of the inputs and of the states to drop, in [0, 1).
+        Shares of the inputs and of the states to drop, in [0, 1]. At 1 all of them are dropped, where some of
+        Keras's cells drop none.
     dropout_mask_count : int or None
         How many masks are drawn, one for each gate; None for a single one without that axis.
     seed_generator : SeedGenerator
@@ -29,7 +30,7 @@ class DropoutRNNCell:
     _recurrent_dropout_mask: Tensor | None = None
 
     def draw_dropout_mask(self, shape, rate) -> Tensor | None:
-        """Return a new mask of 0 and ``1 / (1 - rate)``; None if the rate is 0.
+        """Return a new mask of 0 and ``1 / (1 - rate)``, of 0 alone if the rate is 1; None if it is 0.
 
         Parameters
         ----------

@@ -20,7 +20,7 @@ class GRUCell(BuiltInCell):
     kernel_regularizer, recurrent_regularizer, bias_regularizer : str or Regularizer, optional
     kernel_constraint, recurrent_constraint, bias_constraint : str or Constraint, optional
     dropout, recurrent_dropout : float
-        Shares of the inputs and of the state that are 0 in training, in [0, 1).
+        Shares of the inputs and of the state that are 0 in training, in [0, 1].
     reset_after : bool
         Whether the reset gate acts on the recurrent product, as in cuDNN, or on the state before it.
     seed : int, optional
@@ -42,7 +42,7 @@ class GRUCell(BuiltInCell):
     Raises
     ------
     TypeError, ValueError
-        If `units` is no positive integer, a rate is not in [0, 1), or a name is not known.
+        If `units` is no positive integer, a rate is not in [0, 1], or a name is not known.
 
     References
     ----------

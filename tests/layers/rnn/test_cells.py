@@ -153,6 +153,25 @@ class TestDropout:
             layers.RNN(cell)(X, training=True)
         assert cell._dropout_mask is None
 
+    @pytest.mark.parametrize("tier", ("fused", "generic"))
+    @pytest.mark.parametrize("kind", KINDS)
+    @pytest.mark.parametrize("name", ("dropout", "recurrent_dropout"))
+    def test_at_rate_1_all_inputs_or_states_count_as_0(self, kind, tier, name):
+        weight = {"dropout": 0, "recurrent_dropout": 1}[name]
+        layer = kind(5, return_sequences=True, dtype="float64", **{name: 1})
+        with kernels.use_tier(tier):
+            layer.build(X.shape)
+            x = minirnn.Tensor(X, requires_grad=True)
+            y = ops.sum(layer(x, training=True))
+            of_inputs, *of_weights = minirnn.grad(y, [x, *layer.weights])
+            weights = layer.get_weights()
+            weights[weight] = np.zeros_like(weights[weight])
+            layer.set_weights(weights)
+            np.testing.assert_allclose(y, ops.sum(layer(X)), atol=1e-12)
+        assert not of_weights[weight].numpy().any()
+        assert np.isfinite(of_inputs.numpy()).all()
+        assert of_inputs.numpy().any() == (name == "recurrent_dropout")
+
     def test_outputs_keep_their_mean(self):
         layer = layers.SimpleRNN(1, activation="linear", recurrent_dropout=0.3, use_bias=False, seed=0)
         layer.build((20000, 2, 1))
