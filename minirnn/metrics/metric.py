@@ -7,6 +7,22 @@ from minirnn.losses.loss import apply_mask, squeeze_or_expand_to_same_rank
 from minirnn.utils import registry
 from minirnn.utils.naming import auto_name
 
+_CONTAINERS = list | tuple | dict | set
+# What holds nothing to track, as nearly everything in a list does.
+_PLAIN = frozenset({type(None), bool, int, float, str, bytes})
+
+
+def _collect(value, found: list, seen: dict) -> None:
+    """Append the Variables and metrics in a value, each once; `seen` holds the containers looked through."""
+    if isinstance(value, Variable | Metric):
+        found.append(value)
+    elif isinstance(value, _CONTAINERS) and id(value) not in seen:
+        seen[id(value)] = value
+        items = value.values() if isinstance(value, dict) else value
+        if not _PLAIN.issuperset(map(type, items)):
+            for item in items:
+                _collect(item, found, seen)
+
 
 class Metric:
     """The base class: subclasses define ``update_state`` and ``result``, and make Variables in ``__init__``.
@@ -20,7 +36,8 @@ class Metric:
     Attributes
     ----------
     variables : list of Variable
-        Its own, in the order of making, then those of metrics that it holds.
+        Its own, in the order of making, then those of metrics that it holds: attributes are looked through,
+        and lists, tuples, dicts and sets in them.
     """
 
     # "up" or "down": which way is better, where the kind of metric says it.
@@ -33,16 +50,20 @@ class Metric:
         self.dtype = dtype_policies.get(dtype or config.floatx()).compute_dtype
 
     def __setattr__(self, name, value):
-        if isinstance(value, Variable | Metric) or (isinstance(value, list | tuple) and name[0] != "_"):
-            self._track(value)
         super().__setattr__(name, value)
+        if isinstance(value, Variable | Metric | _CONTAINERS):
+            self._track()
 
-    def _track(self, value):
-        for item in value if isinstance(value, list | tuple) else [value]:
-            if isinstance(item, Variable | Metric):
-                known = self._store("_variables" if isinstance(item, Variable) else "_metrics")
-                if not any(item is other for other in known):
-                    known.append(item)
+    def _track(self):
+        """Note the Variables and metrics that attributes hold by now, in the order of their coming."""
+        found, seen = [], {}
+        for name, value in list(vars(self).items()):
+            if name not in ("_variables", "_metrics"):
+                _collect(value, found, seen)
+        for item in found:
+            known = self._store("_variables" if isinstance(item, Variable) else "_metrics")
+            if not any(item is other for other in known):
+                known.append(item)
 
     def _store(self, name) -> list:
         try:
@@ -54,6 +75,7 @@ class Metric:
 
     @property
     def variables(self) -> list[Variable]:
+        self._track()  # a list or dict may have grown since it was set
         return [*self._variables, *(v for metric in self._metrics for v in metric.variables)]
 
     def add_variable(self, shape, initializer="zeros", dtype=None, aggregation="sum", name=None) -> Variable:
@@ -70,6 +92,7 @@ class Metric:
         name : str, optional
         """
         known = self._store("_variables")
+        self._track()
         name = name or "variable"
         allowance.ask(*shape)
         variable = Variable(

@@ -283,3 +283,38 @@ CASES = {
         r2,
     ),
 }
+
+
+def _appended(metric, one, other):
+    metric.parts = []
+    metric.parts.append(one)
+    metric.parts.append(other)
+
+
+def _extended(metric, one, other):
+    metric.parts = [one]
+    metric.parts.extend([other])
+
+
+def _private(metric, one, other):
+    metric._parts = [one]
+    metric._parts.append(other)
+
+
+def _filled(metric, one, other):
+    metric.parts = {}
+    metric.parts["a"] = one
+    metric.parts.update({"b": other})
+
+
+# The ways in which a metric of one's own may hold two others, or two Variables.
+HELD = {
+    "list": lambda metric, one, other: setattr(metric, "parts", [one, other]),
+    "list appended to": _appended,
+    "list extended": _extended,
+    "private list": _private,
+    "tuple": lambda metric, one, other: setattr(metric, "parts", (one, other)),
+    "dict": lambda metric, one, other: setattr(metric, "parts", {"a": one, "b": other}),
+    "dict filled": _filled,
+    "nested": lambda metric, one, other: setattr(metric, "parts", [[one], {"b": (other,)}]),
+}

@@ -1,5 +1,7 @@
 """Metrics: formulas over batches, weights, masks, resets, and what is refused."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 from minirnn import backend, metrics
 from minirnn.autograd import Variable, convert
-from tests.metrics.cases import CASES, predictions
+from tests.metrics.cases import CASES, HELD, predictions
 
 seeds = st.integers(0, 1000)
 case = pytest.mark.parametrize("make, arrange, expected", CASES.values(), ids=CASES)
@@ -127,6 +129,31 @@ def test_a_metric_of_ones_own_keeps_variables_and_holds_other_metrics():
     assert {k: float(v) for k, v in metric([1.0, 2.0]).items()} == {"count": 2, "sum": 3}
     metric.reset_state()
     assert {k: float(v) for k, v in metric.result().items()} == {"count": 0, "sum": 0}
+
+
+@pytest.mark.parametrize("way", HELD)
+@pytest.mark.parametrize("kind", ["metrics", "variables"])
+def test_what_an_attribute_holds_is_the_metrics_however_it_is_held(way, kind):
+    metric: Any = metrics.Sum(name="outer")
+    held: list = [metrics.Mean(), metrics.Sum()] if kind == "metrics" else [Variable(1.0), Variable(2.0)]
+    HELD[way](metric, *held)
+    last = metrics.Sum()
+    metric.last = last
+    metric.again = [last, metric.total, *held]
+    wanted = [*held] if kind == "variables" else [v for m in held for v in m.variables]
+    assert [id(v) for v in metric.variables] == [id(v) for v in (metric.total, *wanted, last.total)]
+    for variable in wanted:
+        variable.assign(variable + 3)
+    metric.reset_state()
+    assert all(float(v) == 0 for v in wanted)
+
+
+def test_a_list_that_holds_itself_is_looked_through_once():
+    parts: list = [metrics.Mean()]
+    parts.append(parts)
+    metric: Any = metrics.Sum()
+    metric.parts = parts
+    assert len(metric.variables) == 3
 
 
 def test_super_must_be_called_first():

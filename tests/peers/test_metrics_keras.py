@@ -10,6 +10,7 @@ import minirnn
 from minirnn import backend, metrics
 from minirnn.autograd import convert
 from minirnn.utils import deserialize_keras_object, serialize_keras_object
+from tests.metrics.cases import HELD
 
 
 def close(a, b, tolerance=1e-5):
@@ -129,6 +130,23 @@ def test_a_metric_over_batches_is_that_of_keras(keras, name, options, kind, weig
         theirs.update_state(y, their_p, sample_weight=weight)
         close(ours.result(), theirs.result())
     assert [v.shape for v in ours.variables] == [tuple(v.shape) for v in theirs.variables]
+
+
+@pytest.mark.parametrize("way", HELD)
+@pytest.mark.parametrize("kind", ["metrics", "variables"])
+def test_a_metric_of_ones_own_has_the_variables_that_it_has_in_keras_in_their_order(keras, kind, way):
+    found = []
+    for library in (minirnn, keras):
+        metric = library.metrics.Sum(name="outer")
+        if kind == "metrics":
+            held = [library.metrics.Mean(name="one"), library.metrics.Sum(name="other")]
+        else:
+            held = [library.Variable(np.zeros(1), name="one"), library.Variable(np.zeros(2), name="other")]
+        HELD[way](metric, *held)
+        metric.last = library.metrics.Sum(name="last")
+        metric.more = metric.add_weight((3,), "zeros", name="more")
+        found.append([(v.name, v.shape) for v in metric.variables])
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("name", ["Mean", "Sum"])
