@@ -80,6 +80,12 @@ def test_the_gradient_of_an_activation_is_its_difference_quotient(name, x):
     assert np.allclose((gradient * direction).sum(), (ends[0] - ends[1]) / (2 * h), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", sorted(set(FORMULAS) - {"hard_shrink"}))  # 0 in Keras too
+def test_an_activation_keeps_nan(name):
+    y = getattr(activations, name)(convert(np.full((2, 4), np.nan)))
+    assert np.isnan(y.numpy()).all()
+
+
 @given(x=values, slope=st.sampled_from([0.0, 0.1]), top=st.sampled_from([2.0, np.inf]), start=st.floats(0, 2))
 def test_relu_with_slope_maximum_and_threshold(x, slope, top, start):
     expected = np.where(x > start, np.minimum(x, top), slope * (x - start))

@@ -51,7 +51,8 @@ def _elu(x, alpha=1.0):
 
 
 def _relu6(x):
-    return P.where(P.less(x, 6), P.relu(x), 6)
+    # Asked this way round, NaN is kept.
+    return P.where(P.greater_equal(x, 6), 6, P.relu(x))
 
 
 def _hard_sigmoid(x):

@@ -33,6 +33,16 @@ def test_values_and_derivatives_equal_the_formulas(name):
         np.testing.assert_array_equal(host(a), host(y))
 
 
+@pytest.mark.parametrize("name", sorted(set(ACTIVATIONS) - {"hard_shrink"}))  # 0 in Keras too
+def test_an_activation_keeps_nan(name):
+    xp = backend.current().xp
+    a = backend.asarray(np.array([np.nan, 1.0, np.nan]))
+    y = xp.empty_like(a)
+    with np.errstate(invalid="ignore"):
+        activations.get(name).forward(xp, a, y)
+    assert backend.to_numpy(xp.isnan(y)).tolist() == [True, False, True]
+
+
 @pytest.mark.parametrize("name", ["softmax", "log_softmax", "sparsemax", "glu", "threshold", "cube"])
 def test_what_is_not_supported_is_named_with_a_reason(name):
     assert not activations.supported(name)
