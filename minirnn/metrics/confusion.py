@@ -38,7 +38,8 @@ def count_outcomes(
     y_true : array, shape (batch, ...)
         0, or anything else for what is positive.
     y_pred : array of that shape
-        Scores: positive above the threshold, not at it. What a mask leaves out is not counted.
+        Scores: positive above the threshold, not at it, and never if NaN. What a mask leaves out is not
+        counted.
     thresholds : list of float
     dtype : str
         Of the computations.
@@ -95,13 +96,13 @@ def count_outcomes(
 
 
 def _check_places(where, shape, top_k, class_id):
-    for name, value, first in (("top_k", top_k, 1), ("class_id", class_id, 0)):
+    # The best k may be those of one row alone.
+    for name, value, first, least in (("top_k", top_k, 1, 1), ("class_id", class_id, 0, 2)):
         if value is None:
             continue
-        if len(shape) < 2:
-            raise ValueError(
-                f"{where}: {name} needs predictions of shape (batch, ..., classes); got {shape}."
-            )
+        if len(shape) < least:
+            wanted = "of shape (batch, ..., classes)" if least == 2 else "with an axis of classes"
+            raise ValueError(f"{where}: {name} needs predictions {wanted}; got {shape}.")
         last = shape[-1] - 1 + first
         if not first <= value <= last:
             raise ValueError(
@@ -118,7 +119,9 @@ def _above(scores_NC, weights_NC, thresholds) -> tuple[Any, Any]:
     ascending = xp.asarray(np.asarray(thresholds)[order].tolist(), dtype=scores_NC.dtype)
     # How many thresholds a score is above is the bin that its weight goes into: no product of scores and
     # thresholds, of which there are hundreds.
-    bins_NC = xp.searchsorted(ascending, scores_NC, side="left") * C + xp.arange(C)
+    bins_NC = xp.searchsorted(ascending, scores_NC, side="left")
+    # NaN is above nothing, but is sorted behind all numbers.
+    bins_NC = xp.where(xp.isnan(scores_NC), 0, bins_NC) * C + xp.arange(C)
     shape = ((len(thresholds) + 1) * C,)
     sums = P.scatter(Tensor(weights_NC.reshape(-1)), index=(bins_NC.reshape(-1),), shape=shape)
     from_end = sums.data.reshape(-1, C)[::-1].cumsum(axis=0)[::-1]

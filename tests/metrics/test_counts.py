@@ -21,6 +21,30 @@ def test_thresholds_may_come_in_any_order_and_a_score_at_one_is_not_above_it(see
     assert np.allclose(found, [precision(y, scores > t) for t in thresholds])
 
 
+@pytest.mark.parametrize("kind", [metrics.Precision, metrics.Recall])
+@given(seed=seeds, k=st.integers(1, 6))
+def test_the_best_k_of_a_vector_are_those_of_a_batch_of_one(kind, seed, k):
+    rng = np.random.default_rng(seed)
+    y, p = rng.integers(0, 2, 6), rng.integers(0, 4, 6) / 4
+    assert float(kind(top_k=k)(y, p)) == float(kind(top_k=k)(y[None], p[None]))
+
+
+def test_a_place_of_a_class_needs_an_axis_of_classes():
+    with pytest.raises(ValueError, match="class_id needs predictions of shape"):
+        metrics.Recall(class_id=0)(np.ones(3), np.ones(3))
+
+
+@given(seed=seeds, thresholds=st.lists(st.integers(0, 10), min_size=1, max_size=5, unique=True))
+def test_nan_is_above_no_threshold(seed, thresholds):
+    rng = np.random.default_rng(seed)
+    y, scores = rng.integers(0, 2, 30), rng.uniform(0.01, 1, 30)
+    lost = rng.uniform(size=30) < 0.3
+    for kind in (metrics.TruePositives, metrics.FalseNegatives, metrics.FalsePositives, metrics.Recall):
+        one, other = (kind([t / 10 for t in thresholds]) for _ in range(2))
+        found, expected = one(y, np.where(lost, np.nan, scores)), other(y, np.where(lost, 0.0, scores))
+        np.testing.assert_array_equal(found.numpy(), expected.numpy())
+
+
 @pytest.mark.parametrize("name", COUNTS)
 @given(seed=seeds)
 def test_what_a_mask_leaves_out_is_not_counted(name, seed):

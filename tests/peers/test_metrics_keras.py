@@ -185,6 +185,24 @@ def test_a_metric_of_counts_over_batches_is_that_of_keras(keras, name, options, 
 SHAPES = [(s, n) for s in [(12,), (12, 1), (12, 3), (12, 3, 2)] for n in (None, len(s) - 1, len(s)) if n != 0]
 
 
+@pytest.mark.parametrize("name", ["Precision", "Recall"])
+@pytest.mark.parametrize("k", [1, 2, 4])
+def test_the_best_k_of_a_vector_are_those_of_keras(keras, name, k):
+    for y in ([0, 0, 1, 1], [1, 0, 1, 0]):
+        for p in ([1.0, 1.0, 1.0, 1.0], [0.1, 0.9, 0.4, 0.4]):
+            ours, theirs = getattr(metrics, name)(top_k=k), getattr(keras.metrics, name)(top_k=k)
+            close(ours(np.array(y), np.array(p)), theirs(np.array(y), np.array(p)))
+
+
+NAMES = ("TruePositives", "FalsePositives", "TrueNegatives", "FalseNegatives", "Precision", "Recall", "AUC")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_prediction_of_nan_counts_as_in_keras(keras, name):
+    y, p = np.array([[1], [0], [1]]), np.array([[np.nan], [0.2], [0.7]], np.float32)
+    close(getattr(metrics, name)()(y, p), getattr(keras.metrics, name)()(y, p))
+
+
 @pytest.mark.parametrize("name", ["Precision", "AUC", "TrueNegatives"])
 @pytest.mark.parametrize("shape, weights", SHAPES)
 def test_counts_take_targets_and_weights_of_any_shape_as_in_keras(keras, name, shape, weights):
