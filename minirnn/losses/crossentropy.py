@@ -7,7 +7,7 @@ from minirnn import backend, ops
 from minirnn.autograd import Tensor, convert, convert_float
 from minirnn.losses.labels import check_labels
 from minirnn.losses.loss import TARGET_CHECKS, LossFunctionWrapper
-from minirnn.losses.targets import check_number, fit_targets
+from minirnn.losses.targets import checked_number, fit_targets
 from minirnn.ops.crossentropy import minus_log_probability
 
 
@@ -174,7 +174,7 @@ class BinaryCrossentropy(LossFunctionWrapper):
         name="binary_crossentropy",
         dtype=None,
     ):
-        check_number("BinaryCrossentropy", "label_smoothing", label_smoothing, 0, 1)
+        label_smoothing = checked_number("BinaryCrossentropy", "label_smoothing", label_smoothing, 0, 1)
         options = {"from_logits": from_logits, "label_smoothing": label_smoothing, "axis": axis}
         super().__init__(binary_crossentropy, reduction, name, dtype, **options)
 
@@ -191,7 +191,7 @@ class CategoricalCrossentropy(LossFunctionWrapper):
         name="categorical_crossentropy",
         dtype=None,
     ):
-        check_number("CategoricalCrossentropy", "label_smoothing", label_smoothing, 0, 1)
+        label_smoothing = checked_number("CategoricalCrossentropy", "label_smoothing", label_smoothing, 0, 1)
         options = {"from_logits": from_logits, "label_smoothing": label_smoothing, "axis": axis}
         super().__init__(categorical_crossentropy, reduction, name, dtype, **options)
 

@@ -9,7 +9,7 @@ from minirnn import config, ops
 from minirnn.autograd import Tensor
 from minirnn.losses.crossentropy import fit_classes, smooth_bits
 from minirnn.losses.loss import LossFunctionWrapper
-from minirnn.losses.targets import check_number, fit_targets
+from minirnn.losses.targets import checked_number, fit_targets
 
 
 def binary_focal_crossentropy(
@@ -111,9 +111,9 @@ class BinaryFocalCrossentropy(LossFunctionWrapper):
         name="binary_focal_crossentropy",
         dtype=None,
     ):
-        check_number("BinaryFocalCrossentropy", "label_smoothing", label_smoothing, 0, 1)
-        check_number("BinaryFocalCrossentropy", "alpha", alpha, 0, 1)
-        check_number("BinaryFocalCrossentropy", "gamma", gamma, 0)
+        label_smoothing = checked_number("BinaryFocalCrossentropy", "label_smoothing", label_smoothing, 0, 1)
+        alpha = checked_number("BinaryFocalCrossentropy", "alpha", alpha, 0, 1)
+        gamma = checked_number("BinaryFocalCrossentropy", "gamma", gamma, 0)
         options = {"from_logits": from_logits, "label_smoothing": label_smoothing, "axis": axis}
         options |= {"apply_class_balancing": apply_class_balancing, "alpha": alpha, "gamma": gamma}
         super().__init__(binary_focal_crossentropy, reduction, name, dtype, **options)
@@ -133,8 +133,10 @@ class CategoricalFocalCrossentropy(LossFunctionWrapper):
         name="categorical_focal_crossentropy",
         dtype=None,
     ):
-        check_number("CategoricalFocalCrossentropy", "label_smoothing", label_smoothing, 0, 1)
-        check_number("CategoricalFocalCrossentropy", "gamma", gamma, 0)
+        label_smoothing = checked_number(
+            "CategoricalFocalCrossentropy", "label_smoothing", label_smoothing, 0, 1
+        )
+        gamma = checked_number("CategoricalFocalCrossentropy", "gamma", gamma, 0)
         options = {"from_logits": from_logits, "label_smoothing": label_smoothing, "axis": axis}
         options |= {"alpha": alpha, "gamma": gamma}
         super().__init__(categorical_focal_crossentropy, reduction, name, dtype, **options)

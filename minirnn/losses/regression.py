@@ -5,7 +5,7 @@ import math
 from minirnn import config, ops
 from minirnn.autograd import Tensor
 from minirnn.losses.loss import LossFunctionWrapper
-from minirnn.losses.targets import check_number, fit_targets
+from minirnn.losses.targets import checked_number, fit_targets
 
 
 def mean_squared_error(y_true, y_pred) -> Tensor:
@@ -147,7 +147,7 @@ class Huber(LossFunctionWrapper):
     """See `huber` and `Loss`."""
 
     def __init__(self, delta=1.0, reduction="sum_over_batch_size", name="huber_loss", dtype=None):
-        check_number("Huber", "delta", delta, 0)
+        delta = checked_number("Huber", "delta", delta, 0)
         super().__init__(huber, reduction, name, dtype, delta=delta)
 
 

@@ -3,6 +3,10 @@
 Predictions and targets that fit only by broadcasting, which Keras lets pass, are nearly always a mistake.
 """
 
+from typing import Any
+
+import numpy as np
+
 from minirnn.autograd import Tensor, convert, convert_float
 from minirnn.losses.loss import squeeze_or_expand_to_same_rank
 
@@ -18,8 +22,10 @@ def fit_targets(y_true, y_pred, where, hint="") -> tuple[Tensor, Tensor]:
     return y_true, y_pred
 
 
-def check_number(where, name, value, low, high=float("inf")) -> None:
-    """Raise ValueError unless a number given as an option lies from `low` to `high`."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+def checked_number(where, name, value, low, high=float("inf")) -> Any:
+    """Return a number given as an option as Python's, or raise ValueError if it is out of bounds."""
+    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    if not number or not low <= value <= high:
         wanted = f"from {low} to {high}" if high < float("inf") else f"{low} or more"
         raise ValueError(f"{where}: {name} must be a number {wanted}; got {value!r}.")
+    return value.item() if isinstance(value, np.generic) else value

@@ -44,13 +44,15 @@ class Nadam(Optimizer):
 
     def build(self, variables):
         if not self.built:
+            variables = list(variables)
             super().build(variables)
+            dtype = variables[0].dtype.name if variables else None
             self._momentums, self._velocities = self.add_optimizer_variables(
                 variables, ["momentum", "velocity"]
             )
             # On the host, which reads it in each step.
             with backend.device("cpu"):
-                self._u_product = self.add_variable((), "ones", variables[0].dtype.name, "u_product")
+                self._u_product = self.add_variable((), "ones", dtype, "u_product")
 
     def _momentum_of(self, t):
         return self.beta_1 * (1 - 0.5 * 0.96**t)

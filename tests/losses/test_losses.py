@@ -1,5 +1,7 @@
 """Losses: formulas, gradients, reductions, masks, and what is refused."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -326,6 +328,25 @@ def test_the_config_makes_the_same_loss_again():
     ):
         again = type(loss).from_config(loss.get_config())
         assert again.get_config() == loss.get_config()
+
+
+@pytest.mark.parametrize(
+    "name, option, value",
+    [
+        ("BinaryFocalCrossentropy", "gamma", np.int64(1)),
+        ("BinaryFocalCrossentropy", "alpha", np.float32(0.5)),
+        ("CategoricalFocalCrossentropy", "gamma", np.float64(0.5)),
+        ("BinaryCrossentropy", "label_smoothing", np.float32(0.125)),
+        ("CategoricalCrossentropy", "label_smoothing", np.float16(0.125)),
+        ("Huber", "delta", np.float32(0.5)),
+    ],
+)
+def test_an_option_may_be_a_number_of_numpy_and_the_config_is_plain(name, option, value):
+    loss = getattr(losses, name)(**{option: value})
+    plain = getattr(losses, name)(**{option: value.item()})
+    assert json.dumps(loss.get_config()) == json.dumps(plain.get_config())
+    with pytest.raises(ValueError, match=f"{option} must be a number"):
+        getattr(losses, name)(**{option: np.True_})
 
 
 def test_get_knows_classes_functions_and_aliases():

@@ -515,3 +515,13 @@ def test_an_optimizer_of_ones_own_needs_only_its_rule():
     assert optimizer.seen == (Tensor, float)
     with pytest.raises(NotImplementedError, match="must define update_step"):
         optimizers.Optimizer(0.5).apply([np.array([3.0, -0.1])], [w])
+
+
+@pytest.mark.parametrize("name", sorted(n for n in optimizers.__all__ if n[0].isupper() and n != "Optimizer"))
+def test_an_optimizer_of_no_weights_is_built_and_does_nothing(name):
+    cls = getattr(optimizers, name)
+    optimizer = cls(optimizers.SGD()) if cls is optimizers.LossScaleOptimizer else cls()
+    optimizer.build([])
+    assert optimizer.built
+    optimizer.apply([], [])
+    assert int(optimizer.iterations) == 0
