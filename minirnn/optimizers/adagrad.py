@@ -3,6 +3,7 @@
 from minirnn import backend, initializers
 from minirnn.autograd import Tensor
 from minirnn.optimizers.arguments import check_number
+from minirnn.optimizers.constructor import takes_common_arguments
 from minirnn.optimizers.optimizer import Optimizer
 
 
@@ -20,7 +21,7 @@ class Adagrad(Optimizer):
     epsilon : float
         0 or more.
     **kwargs
-        See `Optimizer`.
+        See `Optimizer`; they may also stand behind these, in the order there.
 
     Raises
     ------
@@ -28,6 +29,7 @@ class Adagrad(Optimizer):
         If an argument is none of these.
     """
 
+    @takes_common_arguments
     def __init__(self, learning_rate=0.001, initial_accumulator_value=0.1, epsilon=1e-7, **kwargs):
         where = type(self).__name__
         check_number(where, "0 or more", initial_accumulator_value=initial_accumulator_value, epsilon=epsilon)

@@ -3,6 +3,7 @@
 from minirnn import backend
 from minirnn.autograd import Tensor
 from minirnn.optimizers.arguments import check_number
+from minirnn.optimizers.constructor import takes_common_arguments
 from minirnn.optimizers.optimizer import Optimizer
 
 
@@ -21,7 +22,7 @@ class Adamax(Optimizer):
     epsilon : float
         0 or more.
     **kwargs
-        See `Optimizer`.
+        See `Optimizer`; they may also stand behind these, in the order there.
 
     Raises
     ------
@@ -29,6 +30,7 @@ class Adamax(Optimizer):
         If an argument is none of these.
     """
 
+    @takes_common_arguments
     def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, **kwargs):
         check_number(type(self).__name__, "in [0, 1)", beta_1=beta_1, beta_2=beta_2)
         check_number(type(self).__name__, "0 or more", epsilon=epsilon)

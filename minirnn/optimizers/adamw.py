@@ -1,6 +1,7 @@
 """AdamW."""
 
 from minirnn.optimizers.adam import Adam
+from minirnn.optimizers.constructor import takes_common_arguments
 
 
 class AdamW(Adam):
@@ -16,7 +17,7 @@ class AdamW(Adam):
     beta_1, beta_2, epsilon, amsgrad
         See `Adam`.
     **kwargs
-        See `Optimizer`.
+        See `Optimizer`; they may also stand behind these, in the order there.
 
     Raises
     ------
@@ -24,6 +25,7 @@ class AdamW(Adam):
         If an argument is none of these.
     """
 
+    @takes_common_arguments
     def __init__(
         self,
         learning_rate=0.001,

@@ -62,10 +62,6 @@ def check_known(cls, arguments, base) -> None:
     for name in arguments:
         nearest = difflib.get_close_matches(name, known, n=1)
         unknown.append(f"{name} (the nearest known name is {nearest[0]})" if nearest else name)
-    hint = ""
-    if "decay" in arguments:
-        hint = " For a rate that falls with the steps pass learning_rate=schedules.InverseTimeDecay(...)."
     raise ValueError(
-        f"{cls.__name__}: unknown argument(s) {', '.join(unknown)}. Known are "
-        f"{', '.join(sorted(known))}.{hint}"
+        f"{cls.__name__}: unknown argument(s) {', '.join(unknown)}. Known are {', '.join(sorted(known))}."
     )

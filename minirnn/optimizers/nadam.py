@@ -5,6 +5,7 @@ import math
 from minirnn import backend
 from minirnn.autograd import Tensor, Variable
 from minirnn.optimizers.arguments import check_number
+from minirnn.optimizers.constructor import takes_common_arguments
 from minirnn.optimizers.optimizer import Optimizer
 
 
@@ -26,7 +27,7 @@ class Nadam(Optimizer):
     epsilon : float
         0 or more.
     **kwargs
-        See `Optimizer`.
+        See `Optimizer`; they may also stand behind these, in the order there.
 
     Raises
     ------
@@ -36,6 +37,7 @@ class Nadam(Optimizer):
 
     _u_product: Variable
 
+    @takes_common_arguments
     def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, **kwargs):
         check_number(type(self).__name__, "in [0, 1)", beta_1=beta_1, beta_2=beta_2)
         check_number(type(self).__name__, "0 or more", epsilon=epsilon)

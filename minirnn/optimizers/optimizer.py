@@ -74,6 +74,12 @@ class Optimizer(OptimizerState):
         **kwargs,
     ):
         where = type(self).__name__
+        if kwargs.pop("decay", None):  # an old config has 0
+            warnings.warn(
+                f"{where}: decay is ignored, as in Keras 3; for a rate that falls with the steps pass "
+                "learning_rate=schedules.InverseTimeDecay(...).",
+                stacklevel=4,
+            )
         check_known(type(self), kwargs, Optimizer)
         limits = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
         check_optional(where, "above 0", **limits, loss_scale_factor=loss_scale_factor)

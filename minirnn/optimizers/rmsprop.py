@@ -3,6 +3,7 @@
 from minirnn import backend
 from minirnn.autograd import Tensor, Variable
 from minirnn.optimizers.arguments import check_number
+from minirnn.optimizers.constructor import takes_common_arguments
 from minirnn.optimizers.optimizer import Optimizer
 
 
@@ -25,7 +26,7 @@ class RMSprop(Optimizer):
     centered : bool
         Divide by the standard deviation of the gradient instead.
     **kwargs
-        See `Optimizer`.
+        See `Optimizer`; they may also stand behind these, in the order there.
 
     Raises
     ------
@@ -33,6 +34,7 @@ class RMSprop(Optimizer):
         If an argument is none of these.
     """
 
+    @takes_common_arguments
     def __init__(self, learning_rate=0.001, rho=0.9, momentum=0.0, epsilon=1e-7, centered=False, **kwargs):
         check_number(type(self).__name__, "in [0, 1]", rho=rho, momentum=momentum)
         check_number(type(self).__name__, "0 or more", epsilon=epsilon)

@@ -3,6 +3,7 @@
 from minirnn import backend
 from minirnn.autograd import Tensor, Variable
 from minirnn.optimizers.arguments import check_number
+from minirnn.optimizers.constructor import takes_common_arguments
 from minirnn.optimizers.optimizer import Optimizer
 
 
@@ -20,7 +21,7 @@ class SGD(Optimizer):
         In [0, 1].
     nesterov : bool
     **kwargs
-        See `Optimizer`.
+        See `Optimizer`; they may also stand behind these, in the order there.
 
     Raises
     ------
@@ -28,6 +29,7 @@ class SGD(Optimizer):
         If an argument is none of these.
     """
 
+    @takes_common_arguments
     def __init__(self, learning_rate=0.01, momentum=0.0, nesterov=False, **kwargs):
         check_number(type(self).__name__, "in [0, 1]", momentum=momentum)
         super().__init__(learning_rate, **kwargs)

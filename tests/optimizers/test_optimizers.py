@@ -1,5 +1,6 @@
 """Optimizers: their rules in NumPy, and what happens around an update."""
 
+import inspect
 import warnings
 
 import numpy as np
@@ -405,7 +406,6 @@ def test_bad_gradients_build_no_optimizer():
         (lambda: optimizers.Adam(learning_rate=np.ones(2)), "learning_rate must be a number"),
         (lambda: optimizers.Adam(learning_rate=True), "learning_rate must be a number"),
         (lambda: setattr(optimizers.SGD(name="s"), "learning_rate", -1), "SGD 's': learning_rate must be"),
-        (lambda: optimizers.Adam(decay=0.1), r"unknown argument\(s\) decay.*InverseTimeDecay"),
         (
             lambda: optimizers.Adam(beta1=0.1),
             r"Adam: unknown argument\(s\) beta1 \(the nearest.* is beta_1\)",
@@ -525,3 +525,35 @@ def test_an_optimizer_of_no_weights_is_built_and_does_nothing(name):
     assert optimizer.built
     optimizer.apply([], [])
     assert int(optimizer.iterations) == 0
+
+
+@pytest.mark.parametrize("decay", [0, 0.0, None])
+def test_a_decay_of_nothing_is_dropped(decay):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        config = {**optimizers.Adam(name="a").get_config(), "decay": decay}
+        assert optimizers.Adam.from_config(config).get_config() == optimizers.Adam(name="a").get_config()
+
+
+def test_any_other_decay_is_ignored_with_a_warning():
+    with pytest.warns(UserWarning, match="Adam: decay is ignored.*InverseTimeDecay"):
+        optimizer = optimizers.Adam(0.5, decay=0.1)
+    assert float(optimizer.learning_rate) == 0.5
+
+
+RULES = sorted(n for n in optimizers.__all__ if n[0].isupper() and "Optimizer" not in n)
+COMMON = {"clipnorm": 0.25, "use_ema": True, "ema_momentum": 0.5, "ema_overwrite_frequency": 3, "name": "o"}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_what_all_optimizers_take_may_be_given_by_position_or_name(name):
+    cls = getattr(optimizers, name)
+    parameters = list(inspect.signature(cls).parameters.values())[:-1]
+    arguments = {p.name: COMMON.get(p.name, p.default) for p in parameters}
+    named, placed = cls(**arguments), cls(*arguments.values())
+    assert placed.get_config() == named.get_config()
+    assert placed.get_config().items() >= COMMON.items()
+    with pytest.raises(TypeError, match=rf"{name}: the arguments are learning_rate, .*, name; got "):
+        cls(*arguments.values(), 1)
+    with pytest.raises(TypeError, match=r"got \['name'\] twice"):
+        cls(*arguments.values(), name="p")
