@@ -39,16 +39,22 @@ def check_count(where, at_least, **arguments) -> None:
             raise ValueError(f"{where}: {name} must be an integer, {at_least} or more; got {value!r}.")
 
 
+def plain(value: Any) -> Any:
+    """Return what an array or Tensor of one number holds, such as an optimizer's rate; all else as it is."""
+    if isinstance(value, Tensor):
+        value = value.numpy()
+    return value.item() if isinstance(value, np.ndarray | np.number) and value.size == 1 else value
+
+
 def rate_of(value: Any, where) -> float:
     """Return a learning rate as a float, or raise ValueError."""
-    kinds = int | float | np.number | np.ndarray | Tensor
-    if isinstance(value, bool) or not isinstance(value, kinds) or np.size(value) != 1:
+    rate = plain(value)
+    if isinstance(rate, bool) or not isinstance(rate, int | float):
         raise ValueError(
             f"{where}: learning_rate must be a number, a LearningRateSchedule or a callable; got {value!r}."
         )
-    rate = float(value)
     check_number(where, "0 or more", learning_rate=rate)
-    return rate
+    return float(rate)
 
 
 def check_known(cls, arguments, base) -> None:

@@ -54,7 +54,7 @@ class Nadam(Optimizer):
             )
             # On the host, which reads it in each step.
             with backend.device("cpu"):
-                self._u_product = self.add_variable((), "ones", dtype, "u_product")
+                self._u_product = self.add_variable((), "ones", dtype, name="u_product")
 
     def _momentum_of(self, t):
         return self.beta_1 * (1 - 0.5 * 0.96**t)

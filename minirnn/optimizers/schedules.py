@@ -12,7 +12,7 @@ import numpy as np
 
 from minirnn import backend, config
 from minirnn.autograd import Tensor
-from minirnn.optimizers.arguments import check_number, check_optional
+from minirnn.optimizers.arguments import check_number, check_optional, plain
 from minirnn.utils import registry
 
 
@@ -88,6 +88,7 @@ class ExponentialDecay(_Formula):
         self, initial_learning_rate, decay_steps, decay_rate, staircase=False, name="ExponentialDecay"
     ):
         where = type(self).__name__
+        initial_learning_rate = plain(initial_learning_rate)
         check_number(where, "above 0", decay_steps=decay_steps)
         check_number(where, "0 or more", initial_learning_rate=initial_learning_rate, decay_rate=decay_rate)
         self.initial_learning_rate, self.decay_rate = initial_learning_rate, decay_rate
@@ -156,6 +157,7 @@ class PolynomialDecay(_Formula):
         name="PolynomialDecay",
     ):
         where = type(self).__name__
+        initial_learning_rate, end_learning_rate = plain(initial_learning_rate), plain(end_learning_rate)
         check_number(where, "above 0", decay_steps=decay_steps)
         rates = {"initial_learning_rate": initial_learning_rate, "end_learning_rate": end_learning_rate}
         check_number(where, "0 or more", **rates, power=power)
@@ -222,6 +224,7 @@ class CosineDecay(_Formula):
         warmup_steps=0,
     ):
         where = type(self).__name__
+        initial_learning_rate, warmup_target = plain(initial_learning_rate), plain(warmup_target)
         check_number(where, "above 0", decay_steps=decay_steps)
         check_number(where, "0 or more", initial_learning_rate=initial_learning_rate, alpha=alpha)
         check_number(where, "0 or more", warmup_steps=warmup_steps)
@@ -284,6 +287,7 @@ class CosineDecayRestarts(_Formula):
         name="SGDRDecay",
     ):
         where = type(self).__name__
+        initial_learning_rate = plain(initial_learning_rate)
         check_number(where, "above 0", first_decay_steps=first_decay_steps)
         check_number(where, "1 or more", t_mul=t_mul)
         check_number(
@@ -334,7 +338,7 @@ class PiecewiseConstantDecay(_Formula):
 
     def __init__(self, boundaries, values, name="PiecewiseConstant"):
         where = type(self).__name__
-        boundaries, values = list(boundaries), list(values)
+        boundaries, values = list(boundaries), [plain(value) for value in values]
         if len(boundaries) != len(values) - 1:
             raise ValueError(
                 f"{where}: values must be one more than boundaries; got {len(values)} and {len(boundaries)}."

@@ -45,8 +45,13 @@ class OptimizerState:
     def variables(self) -> list[Variable]:
         return list(self._variables)
 
-    def add_variable(self, shape, initializer: Any = "zeros", dtype=None, name=None) -> Variable:
-        """Make a Variable of the optimizer's state."""
+    def add_variable(
+        self, shape, initializer: Any = "zeros", dtype=None, aggregation="none", layout=None, name=None
+    ) -> Variable:
+        """Make a Variable of the optimizer's state.
+
+        `aggregation` and `layout` are taken for Keras's sake; without effect.
+        """
         name = name or "variable"
         variable = Variable(
             initializers.get(initializer),
@@ -64,7 +69,7 @@ class OptimizerState:
     ) -> Variable:
         """Make a Variable of the shape and dtype of a weight."""
         name = f"{reference_variable.path.replace('/', '_')}_{name or 'var'}"
-        return self.add_variable(reference_variable.shape, initializer, reference_variable.dtype, name)
+        return self.add_variable(reference_variable.shape, initializer, reference_variable.dtype, name=name)
 
     def add_optimizer_variables(self, trainable_variables, name, initializer: Any = "zeros") -> Any:
         """Make one Variable for each weight; with a list of names, a tuple of lists.

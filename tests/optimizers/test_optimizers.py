@@ -557,3 +557,17 @@ def test_what_all_optimizers_take_may_be_given_by_position_or_name(name):
         cls(*arguments.values(), 1)
     with pytest.raises(TypeError, match=r"got \['name'\] twice"):
         cls(*arguments.values(), name="p")
+
+
+def test_the_rate_may_be_set_to_an_array_of_one_number():
+    optimizer = optimizers.SGD()
+    optimizer.learning_rate = np.array([0.25])
+    assert float(optimizer.learning_rate) == 0.25
+    assert optimizers.SGD(np.array([[0.5]])).get_config()["learning_rate"] == 0.5
+
+
+def test_a_variable_of_the_state_takes_what_several_devices_would_need():
+    optimizer = optimizers.SGD(name="o")
+    variable = optimizer.add_variable((2,), "ones", "float32", "mean", None, "extra")
+    assert (variable.path, variable.shape) == ("o/extra", (2,))
+    assert optimizer.variables[-1] is variable

@@ -97,6 +97,25 @@ def test_a_period_begins_at_its_first_step_whatever_logarithms_round_to():
     assert float(schedules.CosineDecayRestarts(1.0, 1, t_mul=3.0)(121)) == 1.0
 
 
+STARTS = [
+    lambda rate: schedules.ExponentialDecay(rate, 4, 0.5),
+    lambda rate: schedules.InverseTimeDecay(rate, 4, 0.5),
+    lambda rate: schedules.PolynomialDecay(rate, 4, rate),
+    lambda rate: schedules.CosineDecay(rate, 4, warmup_target=rate, warmup_steps=2),
+    lambda rate: schedules.CosineDecayRestarts(rate, 4),
+    lambda rate: schedules.PiecewiseConstantDecay([2], [rate, rate]),
+]
+
+
+@pytest.mark.parametrize("make", STARTS)
+@pytest.mark.parametrize("kind", [Variable, np.float32, lambda rate: np.array([rate])])
+def test_a_schedule_may_start_from_the_rate_that_an_optimizer_has(make, kind):
+    optimizer = optimizers.SGD(0.25)
+    assert json.dumps(make(kind(0.25)).get_config()) == json.dumps(make(0.25).get_config())
+    optimizer.learning_rate = make(optimizer.learning_rate)
+    assert float(optimizer.learning_rate) == 0.25
+
+
 def test_steps_use_the_rate_of_the_calls_so_far():
     w = Variable(np.array([0.0]))
     optimizer = optimizers.SGD(schedules.PiecewiseConstantDecay([0, 1], [1.0, 0.25, 0.0625]))
