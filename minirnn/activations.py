@@ -218,9 +218,12 @@ def get(identifier):
 
 
 def serialize(activation):
-    """Return the name of a built-in activation, the config of another."""
-    if activation in _FUNCTIONS:
-        return activation.__name__
+    """Return the name of a built-in activation or of the op that is the same, the config of another."""
+    name = getattr(activation, "__name__", "")
+    known = name in _table.objects
+    # The gelu of ops is by default its approximation.
+    if known and (activation in _FUNCTIONS or (getattr(ops, name, None) is activation and name != "gelu")):
+        return name
     return registry.serialize_keras_object(activation)
 
 

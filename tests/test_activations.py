@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from minirnn import activations
+from minirnn import activations, ops
 from minirnn.autograd import Tensor, convert, grad
+from minirnn.layers import Dense
 from minirnn.ops.symbolic import KerasTensor
 
 
@@ -118,6 +119,20 @@ def test_every_function_is_known_by_its_name():
     for name in names:
         assert activations.get(name) is getattr(activations, name)
         assert activations.deserialize(activations.serialize(activations.get(name))) is activations.get(name)
+
+
+@pytest.mark.parametrize("name", sorted(set(vars(ops)) & set(FORMULAS) - {"gelu"}))
+def test_an_op_is_written_down_as_the_activation_of_its_name(name):
+    op = getattr(ops, name)
+    assert activations.serialize(op) == name
+    x = np.linspace(-4, 4, 8).reshape(2, 4)
+    assert np.array_equal(np.asarray(op(x)), np.asarray(getattr(activations, name)(x)))
+
+
+def test_an_op_that_is_no_activation_or_another_one_is_not_written_down_as_a_name():
+    assert isinstance(activations.serialize(ops.exp), dict)
+    assert isinstance(activations.serialize(ops.gelu), dict)
+    assert Dense(2, activation=ops.tanh).get_config()["activation"] == "tanh"
 
 
 @pytest.mark.parametrize("name", sorted(set(FORMULAS) - {"glu", "linear"}))
