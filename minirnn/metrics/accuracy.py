@@ -52,11 +52,11 @@ def categorical_accuracy(y_true, y_pred) -> Tensor:
 
 
 def _labels(y_true, y_pred: Tensor, where) -> Tensor:
-    """Return class numbers without a last axis of size 1."""
+    """Return class numbers in the shape of the predictions, from which they may differ by axes of size 1."""
     y_true = convert(y_true)
     wanted = y_pred.shape[:-1]
-    if y_true.shape == (*wanted, 1):
-        y_true = ops.squeeze(y_true, -1)
+    if [n for n in y_true.shape if n != 1] == [n for n in wanted if n != 1]:
+        y_true = ops.reshape(y_true, wanted)
     _check(y_true.shape, wanted, y_pred.shape, where)
     return y_true
 

@@ -141,7 +141,7 @@ def as_thresholds(where, thresholds, default) -> list[float]:
 
 
 class Outcomes(Metric):
-    """The base of metrics that count outcomes in Variables, one for each threshold.
+    """The base of metrics that count outcomes in Variables, one for each threshold, float32 at least.
 
     Attributes
     ----------
@@ -155,10 +155,15 @@ class Outcomes(Metric):
     top_k: Any = None
     class_id: Any = None
 
+    def __init__(self, dtype=None, name=None):
+        super().__init__(dtype, name)
+        # Counting by ones ends in float16 at 2048.
+        self._counting = self.dtype if np.dtype(self.dtype).itemsize >= 4 else "float32"
+
     def _make(self, shape):
         """Make the Variables."""
         for name in self.counted:
-            setattr(self, name, self.add_variable(shape, name=name))
+            setattr(self, name, self.add_variable(shape, dtype=self._counting, name=name))
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Count.
@@ -183,7 +188,9 @@ class Outcomes(Metric):
     def _counts(self, y_true, y_pred, sample_weight, **options) -> tuple:
         where = f"{type(self).__name__} {self.name!r}"
         options = {"top_k": self.top_k, "class_id": self.class_id, **options}
-        return count_outcomes(where, y_true, y_pred, self.thresholds, self.dtype, sample_weight, **options)
+        return count_outcomes(
+            where, y_true, y_pred, self.thresholds, self._counting, sample_weight, **options
+        )
 
     def _add(self, counts):
         for outcome, count in zip(self.OUTCOMES, counts):
@@ -204,7 +211,9 @@ class _Count(Outcomes):
         super().__init__(dtype, name)
         self.init_thresholds = thresholds
         self.thresholds = as_thresholds(f"{type(self).__name__} {self.name!r}", thresholds, 0.5)
-        self.accumulator = self.add_variable((len(self.thresholds),), name="accumulator")
+        self.accumulator = self.add_variable(
+            (len(self.thresholds),), dtype=self._counting, name="accumulator"
+        )
 
     def _variable(self, outcome):
         return self.accumulator

@@ -95,7 +95,7 @@ class AUC(Outcomes):
             self._made = True
 
     def _weights(self) -> Any:
-        return None if self.label_weights is None else ops.array(self.label_weights, self.dtype)
+        return None if self.label_weights is None else ops.array(self.label_weights, self._counting)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Count outcomes of targets (0 or 1) and predictions (probabilities of 1) of one shape.
@@ -181,7 +181,7 @@ class AUC(Outcomes):
 
     def result(self) -> Tensor:
         if not self._made:
-            return ops.zeros((), self.dtype)
+            return ops.zeros((), self._counting)
         areas, weights = ops.sum(self._pieces(), axis=0), self._weights()
         if not self.multi_label:
             return areas
@@ -221,6 +221,7 @@ class _Best(Outcomes):
         if num_thresholds < 1:
             raise ValueError(f"{where}: num_thresholds must be 1 or more; got {num_thresholds!r}.")
         self.value, self.num_thresholds, self.class_id = value, num_thresholds, class_id
+        setattr(self, self.option, value)
         self.thresholds = [0.5] if num_thresholds == 1 else [0.0, *_between(num_thresholds), 1.0]
         self._make((len(self.thresholds),))
 

@@ -21,6 +21,36 @@ def test_thresholds_may_come_in_any_order_and_a_score_at_one_is_not_above_it(see
     assert np.allclose(found, [precision(y, scores > t) for t in thresholds])
 
 
+@pytest.mark.parametrize("name", COUNTS)
+@pytest.mark.parametrize("dtype, counting", [("float16", "float32"), ("float64", "float64")])
+def test_counts_are_float32_at_least(name, dtype, counting):
+    metric = type(CASES[name][0]()).from_config({**CASES[name][0]().get_config(), "dtype": dtype})
+    _, arrange, _ = CASES[name]
+    metric(*arrange(*predictions(0)))
+    assert {v.dtype.name for v in metric.variables} == {counting}
+    assert metric.get_config()["dtype"] == dtype
+
+
+def test_more_than_float16_can_hold_is_counted():
+    metric = metrics.TruePositives(dtype="float16")
+    for _ in range(3):
+        metric.update_state(np.ones(30000), np.ones(30000))
+    assert float(metric.result()) == 90000
+
+
+@pytest.mark.parametrize(
+    "name, option",
+    [
+        ("SensitivityAtSpecificity", "specificity"),
+        ("SpecificityAtSensitivity", "sensitivity"),
+        ("PrecisionAtRecall", "recall"),
+        ("RecallAtPrecision", "precision"),
+    ],
+)
+def test_the_share_that_is_given_is_an_attribute(name, option):
+    assert getattr(getattr(metrics, name)(0.25), option) == 0.25
+
+
 @pytest.mark.parametrize("kind", [metrics.Precision, metrics.Recall])
 @given(seed=seeds, k=st.integers(1, 6))
 def test_the_best_k_of_a_vector_are_those_of_a_batch_of_one(kind, seed, k):

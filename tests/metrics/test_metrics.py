@@ -195,6 +195,13 @@ def test_accuracy_is_resolved_from_shapes(y, p, cls):
     assert metrics.resolve_accuracy(y, p) is cls
 
 
+@pytest.mark.parametrize("shape", [(2, 1), (1, 2), (2,), (1, 2, 1)])
+def test_labels_may_differ_from_the_predictions_by_axes_of_size_one(shape):
+    p = np.array([[[0.9, 0.1, 0.0], [0.1, 0.2, 0.7]]])
+    for metric in (metrics.SparseCategoricalAccuracy(), metrics.SparseTopKCategoricalAccuracy(1)):
+        assert float(metric(np.array([0, 1]).reshape(shape), p)) == 0.5
+
+
 @pytest.mark.parametrize(
     "metric, y, p",
     [
@@ -202,6 +209,7 @@ def test_accuracy_is_resolved_from_shapes(y, p, cls):
         (metrics.BinaryAccuracy, (4, 1), (4, 3)),
         (metrics.CategoricalAccuracy, (4,), (4, 3)),
         (metrics.SparseCategoricalAccuracy, (4, 3), (4, 3)),
+        (metrics.SparseCategoricalAccuracy, (2, 3), (3, 2, 4)),
         (metrics.TopKCategoricalAccuracy, (4, 2), (4, 3)),
         (metrics.SparseTopKCategoricalAccuracy, (5,), (4, 3)),
         (metrics.MeanSquaredError, (4, 2), (4, 3)),
