@@ -1,7 +1,8 @@
 """The means of losses, as metrics."""
 
-from minirnn import losses, ops
+from minirnn import backend, losses, ops
 from minirnn.autograd import Tensor, no_grad
+from minirnn.losses.loss import apply_mask
 from minirnn.losses.targets import fit_targets
 from minirnn.metrics.metric import Mean, MeanMetricWrapper
 
@@ -28,8 +29,12 @@ class RootMeanSquaredError(Mean):
         super().__init__(name, dtype)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        """Take in targets and predictions of one shape (or but for a last axis of size 1)."""
+        """Take in targets and predictions of one shape (or but for a last axis of size 1).
+
+        What a mask of the predictions leaves out is not counted.
+        """
         with no_grad():
+            sample_weight = apply_mask(sample_weight, backend.get_keras_mask(y_pred), self.dtype, "sum")
             y_true, y_pred = fit_targets(y_true, y_pred, self.name)
             super().update_state(ops.square(y_pred - y_true), sample_weight)
 

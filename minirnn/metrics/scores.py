@@ -3,9 +3,9 @@
 import warnings
 from typing import Any
 
-from minirnn import config, ops
+from minirnn import backend, config, ops
 from minirnn.autograd import Tensor, Variable, convert, no_grad
-from minirnn.losses.loss import squeeze_or_expand_to_same_rank
+from minirnn.losses.loss import apply_mask, squeeze_or_expand_to_same_rank
 from minirnn.metrics.metric import Metric, fit_weight
 
 
@@ -18,12 +18,15 @@ class _ByColumn(Metric):
     def _fit(self, y_true, y_pred, sample_weight) -> tuple[Tensor, Tensor, Tensor]:
         """Return targets, predictions and weights of one shape, and make the Variables if there are none.
 
+        What a mask of the predictions leaves out has no weight.
+
         Raises
         ------
         ValueError
             If the shapes do not fit.
         """
         where = f"{type(self).__name__} {self.name!r}"
+        sample_weight = apply_mask(sample_weight, backend.get_keras_mask(y_pred), self.dtype, "sum")
         y_true, y_pred = convert(y_true, self.dtype), convert(y_pred, self.dtype)
         y_true, y_pred = squeeze_or_expand_to_same_rank(y_true, y_pred)
         if y_pred.ndim != 2 or y_true.shape != y_pred.shape:
@@ -38,7 +41,7 @@ class _ByColumn(Metric):
         if sample_weight is None:
             weight = ops.ones(y_pred.shape, self.dtype)
         else:
-            weight = fit_weight(convert(sample_weight, self.dtype), y_pred.shape, where)
+            weight = fit_weight(sample_weight, y_pred.shape, where)
         if self.columns is None:
             self.columns = y_pred.shape[1]
             for name in self.sums:
@@ -192,12 +195,14 @@ class R2Score(_ByColumn):
             If the shapes are others.
         """
         with no_grad():
+            mask = apply_mask(None, backend.get_keras_mask(y_pred), self.dtype, "sum")
             y_true, y_pred, weight = self._fit(y_true, y_pred, sample_weight)
+            kept = y_true.size if mask is None else ops.sum(fit_weight(mask, y_true.shape, self.name))
             self.sum.assign_add(ops.sum(weight * y_true, axis=0))
             self.squared_sum.assign_add(ops.sum(weight * y_true * y_true, axis=0))
             self.residual.assign_add(ops.sum(weight * ops.square(y_true - y_pred), axis=0))
             self.count.assign_add(ops.sum(weight, axis=0))
-            self.num_samples.assign_add(y_true.size)
+            self.num_samples.assign_add(kept)
 
     def result(self) -> Tensor:
         if self.columns is None:

@@ -75,19 +75,6 @@ def test_nan_is_above_no_threshold(seed, thresholds):
         np.testing.assert_array_equal(found.numpy(), expected.numpy())
 
 
-@pytest.mark.parametrize("name", COUNTS)
-@given(seed=seeds)
-def test_what_a_mask_leaves_out_is_not_counted(name, seed):
-    make, arrange, expected = CASES[name]
-    y, p = predictions(seed)
-    kept = np.random.default_rng(seed).uniform(size=len(y)) > 0.4
-    kept[0] = True
-    targets, scores = arrange(y, p)
-    scores = convert(scores)
-    backend.set_keras_mask(scores, convert(kept))
-    assert np.isclose(float(make()(targets, scores)), expected(y[kept], p[kept]), rtol=1e-5, atol=1e-6)
-
-
 @pytest.mark.parametrize("kind", [metrics.Precision, metrics.AUC, metrics.FalseNegatives])
 def test_steps_of_sequences_count_one_by_one_with_weights_of_steps_or_samples(kind):
     rng = np.random.default_rng(0)

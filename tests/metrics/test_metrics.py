@@ -61,6 +61,30 @@ def test_the_config_makes_the_same_metric_again(make, arrange, expected):
     assert float(again(*arrange(*predictions(2)))) == float(metric(*arrange(*predictions(2))))
 
 
+@pytest.mark.parametrize("name", CASES)
+@given(seed=seeds)
+def test_a_sample_that_a_mask_leaves_out_is_not_counted(name, seed):
+    make, arrange, expected = CASES[name]
+    y, p = predictions(seed)
+    kept = np.random.default_rng(seed).uniform(size=len(y)) > 0.4
+    kept[0] = True
+    targets, scores = arrange(y, p)
+    scores = convert(scores)
+    backend.set_keras_mask(scores, convert(kept))
+    metric = make()
+    assert np.isclose(
+        float(metric(targets, scores)), expected(y[kept], p[kept]), rtol=1e-5, atol=around_zero(metric)
+    )
+
+
+def test_an_adjusted_r2_counts_what_a_mask_leaves():
+    y, p = predictions(0)
+    targets, scores = y[:, None] + 0.0, convert(p[:, :1])
+    backend.set_keras_mask(scores, convert(np.arange(12) < 7))
+    found = metrics.R2Score(num_regressors=2)(targets, scores)
+    assert np.isclose(float(found), float(metrics.R2Score(num_regressors=2)(targets[:7], p[:7, :1])))
+
+
 @given(seed=seeds)
 def test_what_a_mask_leaves_out_is_not_counted(seed):
     rng = np.random.default_rng(seed)

@@ -127,6 +127,8 @@ def test_a_metric_over_batches_is_that_of_keras(keras, name, options, kind, weig
             backend.set_keras_mask(our_p, convert(mask))
             keras.src.backend.set_keras_mask(their_p, keras.ops.convert_to_tensor(mask))
         ours.update_state(y, our_p, sample_weight=weight)
+        if masked and name == "RootMeanSquaredError":  # which knows no masks in Keras
+            weight = mask * (1.0 if weight is None else weight)
         theirs.update_state(y, their_p, sample_weight=weight)
         close(ours.result(), theirs.result())
     assert [v.shape for v in ours.variables] == [tuple(v.shape) for v in theirs.variables]
@@ -179,6 +181,17 @@ def test_a_metric_of_counts_over_batches_is_that_of_keras(keras, name, options, 
     assert [(v.name, v.shape) for v in ours.variables] == [(v.name, tuple(v.shape)) for v in theirs.variables]
     for one, other in zip(ours.variables, theirs.variables):
         close(one, other)
+
+
+@pytest.mark.parametrize("name", ["Precision", "Recall", "AUC", "TruePositives", "F1Score", "R2Score"])
+def test_a_mask_is_for_counts_and_scores_what_weights_are_in_keras(keras, name):
+    rng = np.random.default_rng(0)
+    y, p = np.eye(4)[rng.integers(0, 4, 20)].astype("float32"), rng.uniform(size=(20, 4)).astype("float32")
+    mask = rng.uniform(size=20) > 0.4
+    predictions = convert(p)
+    backend.set_keras_mask(predictions, convert(mask))
+    expected = getattr(keras.metrics, name)()(y, p, sample_weight=mask.astype("float32"))
+    close(getattr(metrics, name)()(y, predictions), expected)
 
 
 # Keras takes weights of the shape, or of all axes but the last.
