@@ -189,12 +189,12 @@ def _note(sides, question) -> str:
 def _answers(sides, question) -> tuple[Answer, Answer]:
     candidate, reference = sides
     answers = candidate.answer(question), reference.answer(question)
-    if any(getattr(side, "unnamed", False) for side in sides):
-        # Outputs of these have no names: states of the other side are outputs like the rest.
-        for answer in answers:
-            results = [v for k, v in answer.arrays.items() if k.startswith(("output", "state"))]
-            rest = {k: v for k, v in answer.arrays.items() if not k.startswith(("output", "state"))}
-            answer.arrays = {f"output {i}": v for i, v in enumerate(results)} | rest
+    results = [[name for name in answer.arrays if name.startswith(("output", "state"))] for answer in answers]
+    if question.layer is None and results[0] != results[1]:
+        # A function or a model does not tell which of its outputs are states: then all are outputs.
+        for answer, names in zip(answers, results):
+            outputs = {f"output {i}": answer.arrays.pop(name) for i, name in enumerate(names)}
+            answer.arrays = outputs | answer.arrays
     for side, answer, other in zip(sides, answers, reversed(answers)):
         if (
             isinstance(side, Function) and not side.whole

@@ -60,7 +60,7 @@ def _own_weights(side, name, shape) -> list[str]:
     """Return the lines that give a side in a script the weights that it has."""
     if hasattr(side, "get_weights") and side.built and side.weights:
         weights = [np.array(weight) for weight in side.get_weights()]
-        return [f"{name}.build({shape!r})", f"{name}.set_weights({_literal(weights)})"]
+        return [f"{name}.built or {name}.build({shape!r})", f"{name}.set_weights({_literal(weights)})"]
     if _is_recurrent_of_torch(side):
         values = {key: value.numpy() for key, value in side.state_dict().items()}
         return [

@@ -47,7 +47,7 @@ class Function:
     """
 
     def __init__(self, function: Callable, whole=False):
-        self.function, self.whole, self.unnamed = function, whole, not whole
+        self.function, self.whole = function, whole
         self.name = getattr(function, "__name__", type(function).__name__)
 
     def answer(self, question: Question) -> Answer:

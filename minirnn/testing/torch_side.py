@@ -232,8 +232,6 @@ class TorchModule(_OfTorch):
         have. Its outputs are compared in their order, and gradients of inputs and states.
     """
 
-    unnamed = True
-
     def _answer(self, question):
         with _put_back(self.module):
             inputs = [self._leaf(a) for a in tree.flatten(question.x)]
