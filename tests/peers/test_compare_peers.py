@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import minirnn
 from minirnn.__main__ import main
-from minirnn.testing import Case, side_of
+from minirnn.testing import Case, Report, side_of
 from minirnn.testing.choices import choose_case, numbered
 from minirnn.testing.comparison import compare_case
 from minirnn.testing.known import KNOWN
 from minirnn.testing.pool import KerasPool, ahead
-from minirnn.testing.session import run_cases
+from minirnn.testing.process import KerasProcess
+from minirnn.testing.session import run_cases, run_model
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "differences.md"
 CASES = dict(re.findall(r"^## (.*)\n\n`(Case\(.*\))`$", DOCUMENT.read_text(encoding="utf-8"), re.M))
@@ -100,3 +102,29 @@ def test_a_saved_model_is_compared_on_the_kernel_that_the_candidate_names(keras,
         "inputs of shape (3, 4, 2), float32\nminirnn and keras:torch: agreed" in shown
         and "\n1 case: " in shown
     )
+
+
+def test_the_command_that_shows_a_saved_models_difference_names_the_backend(
+    keras, torch, tmp_path, monkeypatch
+):
+    path = tmp_path / "a model.keras"
+    minirnn.Sequential([minirnn.layers.Input((3, 2)), minirnn.layers.GRU(2)]).save(path)
+    differed = Report("minirnn", "keras:torch", "differed")
+    monkeypatch.setattr("minirnn.testing.session.compare_answers", lambda *answers, **options: differed)
+    (failure,) = run_model(str(path), "keras:torch", 1, seed=3).failures
+    command = f"python -m minirnn compare '{path}' --peer-backend torch --seed 3 --case 0"
+    assert failure.report.script == command
+
+
+def test_a_peer_whose_package_is_missing_says_what_brings_it(monkeypatch, tmp_path):
+    missing = "raise ModuleNotFoundError(\"No module named 'keras'\")"
+    (tmp_path / "keras.py").write_text(missing, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    side = KerasProcess("jax")
+    try:
+        with pytest.raises(
+            RuntimeError, match=r"No module named 'keras'. `pip install 'minirnn\[compare\]'`"
+        ):
+            side.greet()
+    finally:
+        side.close()
