@@ -9,6 +9,7 @@ which knows how the data was made; its loss is printed last.
 Run ``python examples/long_sequence.py [steps]``.
 """
 
+import argparse
 import math
 import sys
 import tempfile
@@ -86,8 +87,19 @@ class Report(callbacks.Callback):
         )
 
 
+def whole_parts(text: str) -> int:
+    """Return the number of steps of that text, at least a chunk for each part."""
+    if not text.isdecimal() or int(text) < PARTS * CHUNK:
+        raise argparse.ArgumentTypeError(f"must be a whole number of {PARTS * CHUNK} or more; got {text!r}")
+    return int(text)
+
+
 def main() -> None:
-    steps = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
+    told = "length of the sequence (default: %(default)s)"
+    parser.add_argument("steps", nargs="?", type=whole_parts, default=1_000_000, help=told)
+    steps = parser.parse_args().steps
     utils.set_random_seed(0)
     with tempfile.TemporaryDirectory() as folder:
         x, y = write_sequence(Path(folder), steps)

@@ -31,6 +31,13 @@ def name_of(activation) -> str | None:
     return name if any(activation is function for function in known) else None
 
 
+def one_of(kind: type) -> str:
+    """Return the name of a class after the article that it is spoken with: "a GRU", "an LSTM"."""
+    name = kind.__name__
+    spelled = name[:2].isupper()  # letter by letter, as "el es tee em" is
+    return f"{'an' if name[0] in ('AEFHILMNORSX' if spelled else 'AEIOU') else 'a'} {name}"
+
+
 def kind_of(layer) -> str | None:
     """Return "SimpleRNN", "GRU" or "LSTM" for such a layer, or an RNN with one such cell; None of others.
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from minirnn import layers
-from minirnn.interop.extras import check_floats
+from minirnn.interop.extras import check_floats, one_of
 from minirnn.interop.onnx_activations import activate, clip
 from minirnn.interop.onnx_graph import Graph, Value, refuse
 
@@ -201,7 +201,7 @@ def _time_distributed(g: Graph, layer, x: Value):
     inner = layer.layer
     if type(inner) not in _OF_EACH_VECTOR:
         names = ", ".join(cls.__name__ for cls in _OF_EACH_VECTOR)
-        refuse(layer, f"a {type(inner).__name__} ({inner.name!r}) for each step; there it takes {names}")
+        refuse(layer, f"{one_of(type(inner))} ({inner.name!r}) for each step; there it takes {names}")
     return EMITTERS[type(inner)](g, inner, x)
 
 
@@ -245,7 +245,7 @@ _UNMASKED = {layers.Multiply: "Mul", layers.Maximum: "Max", layers.Minimum: "Min
 @_of(*_UNMASKED)
 def _without_masks(g: Graph, layer, *inputs: Value):
     if any(x.mask is not None for x in inputs):
-        refuse(layer, f"a {type(layer).__name__} of inputs with masks")
+        refuse(layer, f"{one_of(type(layer))} of inputs with masks")
     return _merge(g, layer, [*inputs], lambda names, _: _folded(g, _UNMASKED[type(layer)], names))
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from minirnn.interop import layout
-from minirnn.interop.extras import check_floats, kind_of, weights_of
+from minirnn.interop.extras import check_floats, kind_of, one_of, weights_of
 from minirnn.interop.onnx_activations import recurrent_attributes
 from minirnn.interop.onnx_graph import Graph, Value, refuse
 
@@ -21,9 +21,9 @@ def check(layer, inner) -> str:
     """Return the kind of a recurrent layer, or refuse it in the name of `layer`, itself or around it."""
     kind = kind_of(inner)
     if kind is None:
-        what = type(inner.cell if hasattr(inner, "cell") else inner).__name__
+        what = one_of(type(inner.cell if hasattr(inner, "cell") else inner))
         refuse(
-            layer, f"a {what}; of recurrent layers it takes SimpleRNN, GRU, LSTM, or an RNN of one such cell"
+            layer, f"{what}; of recurrent layers it takes SimpleRNN, GRU, LSTM, or an RNN of one such cell"
         )
     if inner.stateful:
         refuse(layer, "stateful=True; take the states with return_state and give them as initial_state")

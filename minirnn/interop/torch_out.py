@@ -4,7 +4,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from minirnn import layers, models
 from minirnn.interop import layout
-from minirnn.interop.extras import KINDS, check_floats, kind_of, name_of, require, weights_of
+from minirnn.interop.extras import KINDS, check_floats, kind_of, name_of, one_of, require, weights_of
 from minirnn.ops.symbolic import KerasTensor
 
 _MODULES = {"SimpleRNN": "RNN", "GRU": "GRU", "LSTM": "LSTM"}
@@ -148,9 +148,9 @@ def _one_direction(layer, backward) -> _Shape:
         if type(layer) is layers.RNN:
             _refuse(
                 layer,
-                f"a {type(layer.cell).__name__}; of an RNN it takes one SimpleRNNCell, GRUCell or LSTMCell",
+                f"{one_of(type(layer.cell))}; of an RNN it takes one SimpleRNNCell, GRUCell or LSTMCell",
             )
-        _refuse(layer, f"a {type(layer).__name__}; it takes SimpleRNN, GRU, LSTM, and Bidirectional of them")
+        _refuse(layer, f"{one_of(type(layer))}; it takes SimpleRNN, GRU, LSTM, and Bidirectional of them")
     if layer.go_backwards != backward:
         _refuse(layer, f"go_backwards={layer.go_backwards} here; reverse the input in time instead")
     if layer.stateful:

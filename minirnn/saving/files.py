@@ -28,7 +28,7 @@ def write_atomically(path) -> Iterator[str]:
     Raises
     ------
     OSError
-        If the file cannot be written.
+        If the file cannot be written; it names `path`.
 
     Examples
     --------
@@ -36,14 +36,18 @@ def write_atomically(path) -> Iterator[str]:
     ...     file.write("all of it")
     """
     # A link stays one, and what it points to is replaced.
-    path = os.path.realpath(os.fspath(path))
+    asked = os.fspath(path)
+    path = os.path.realpath(asked)
     folder, name = os.path.split(path)
     temporary = os.path.join(folder, f".{name}.{secrets.token_hex(4)}.tmp")
     try:
         yield temporary
         _flush(temporary, os.O_RDWR)
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename == temporary:
+            error.filename = asked
+            del error.filename2  # of a rename: the name that is asked for again
         with contextlib.suppress(OSError):
             os.remove(temporary)
         raise

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -31,3 +33,20 @@ def test_the_example_learns_in_memory_that_does_not_grow(tmp_path):
     best = re.search(r"exact filter .*: loss ([\d.]+)", done.stdout)
     assert best and float(best[1]) < float(losses[-1])
     assert not list(tmp_path.iterdir()), "the example left files behind"
+
+
+@pytest.mark.parametrize(
+    "argument, status, words",
+    [("--help", 0, "memory that does not depend on its length"), ("many", 2, "2000"), ("20", 2, "2000")],
+)
+def test_the_example_tells_what_it_takes(argument, status, words):
+    done = subprocess.run(
+        [sys.executable, ROOT / "examples" / "long_sequence.py", argument],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == status and "Traceback" not in done.stderr
+    assert words in (done.stderr if status else done.stdout)

@@ -36,6 +36,7 @@ def built(layer):
             r"Bidirectional 'odd'.*units 2 and 3",
         ),
         (layers.RNN([layers.LSTMCell(2)], name="odd"), r"RNN 'odd'.*a StackedRNNCells"),
+        (layers.Embedding(4, 2, name="odd"), r"Embedding 'odd': to_torch cannot express an Embedding; it"),
     ],
 )
 def test_to_torch_names_the_layer_and_the_option(layer, message):
@@ -51,7 +52,7 @@ def test_to_torch_refuses_a_stateful_layer_a_subclass_and_what_is_not_built():
     stateful(np.zeros((2, 3, D)))
     with pytest.raises(ValueError, match=r"LSTM 'odd'.*stateful=True"):
         interop.to_torch(stateful)
-    with pytest.raises(ValueError, match=r"Own 'odd'.*a Own"):
+    with pytest.raises(ValueError, match=r"Own 'odd'.*an Own"):
         interop.to_torch(built(Own(H, name="odd")))
     for layer in (layers.LSTM(H, name="odd"), layers.LSTMCell(H, name="odd")):
         with pytest.raises(ValueError, match=r"'odd'.*needs a built"):
@@ -122,6 +123,13 @@ def test_to_onnx_names_every_layer_that_it_does_not_know_before_a_file_is_writte
     with pytest.raises(ValueError, match=r"Conv1D 'first', Own 'second', MaxPooling1D 'third'. It knows Act"):
         interop.to_onnx(model, tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_of_onnx_that_cannot_be_written_is_named_as_it_was_given(tmp_path):
+    pytest.importorskip("onnx")
+    with pytest.raises(FileNotFoundError) as caught:
+        interop.to_onnx(built(layers.LSTM(H)), tmp_path / "no" / "x.onnx")
+    assert str(caught.value).endswith(f": '{tmp_path / 'no' / 'x.onnx'}'")
 
 
 def test_to_onnx_refuses_a_model_with_a_call_of_its_own():

@@ -69,6 +69,15 @@ def test_a_block_that_breaks_leaves_the_old_file_and_no_other(tmp_path, error):
     assert os.listdir(tmp_path) == ["file"]
 
 
+def test_what_cannot_be_written_is_named_as_it_was_given(tmp_path):
+    (tmp_path / "folder").mkdir()
+    for path in (tmp_path / "missing" / "file", tmp_path / "folder"):
+        with pytest.raises(OSError, match=r"missing|folder") as caught:
+            written(path, "new")
+        assert str(caught.value).endswith(f": '{path}'")
+    assert os.listdir(tmp_path) == ["folder"] and not os.listdir(tmp_path / "folder")
+
+
 def test_what_a_killed_process_left_is_named_so_and_harmless(tmp_path):
     path = tmp_path / "model.keras"
     block = write_atomically(path)
