@@ -1,7 +1,7 @@
 """Differential testing: hold one engine against another, on drawn calls of layers, and find the difference.
 
 ``compare`` looks at one call, ``assert_agree`` raises on a difference, `strategies` (with Hypothesis) draws
-whole cases, and ``python -m minirnn compare`` runs hundreds and prints a table.
+whole cases, and ``python -m minirnn compare`` runs hundreds and prints a table. docs/comparing.md shows each.
 """
 
 import importlib

@@ -45,8 +45,8 @@ def run_compare(options) -> int:
         except (AttributeError, ImportError, RuntimeError) as error:
             raise ValueError(str(error)) from error
         replay = _replay(options, peer, backend)
-        print_session(session, replay, options.case is not None)
         write(page(session, replay))
+        print_session(session, replay, options.case is not None)
     if session.failures:
         return 1
     return 2 if session.counts["not compared"] == session.cases else 0

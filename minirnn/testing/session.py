@@ -236,9 +236,13 @@ def _named(number: int, sides) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        at = traceback.extract_tb(error.__traceback__)[-1]
-        words = f"case {number}: {type(error).__name__}: {error} ({at.filename}, line {at.lineno})"
-        raise RuntimeError(words) from error
+        frames = traceback.extract_tb(error.__traceback__)
+        called = [
+            i for i, frame in enumerate(frames) if frame.filename == Function.answer.__code__.co_filename
+        ]
+        within = frames[called[-1] + 1 :] if called else frames
+        at = f" ({within[0].filename}, line {within[0].lineno})" if within else ""
+        raise RuntimeError(f"case {number}: {type(error).__name__}: {error}{at}") from error
 
 
 def shrink(failure: Failure, made, sides, names, case_of) -> None:

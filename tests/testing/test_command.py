@@ -80,7 +80,7 @@ def peer(name):
     [
         ("breaks", r"case 0: ZeroDivisionError: no answer \(.*faulty.py, line \d+\)"),
         ("returns_an_array", "case 0: .*returns_an_array must return a dict of arrays.* got ndarray"),
-        ("returns_nothing", "case 0: .*returns_nothing must return a dict of arrays.* got an empty one"),
+        ("returns_nothing", "case 0: .*returns_nothing must return a dict of arrays.* got an empty one.$"),
         ("returns_words", "case 0: .*returns_words must return a dict of arrays.* 'output 0' is 'tanh'"),
     ],
 )
@@ -91,7 +91,7 @@ def test_a_function_with_a_fault_ends_the_run_with_the_case_and_leaves_no_report
     old.write_text("the one before", encoding="utf-8")
     for file in (page, old):
         assert main(["compare", *peer(name), "--report", str(file)]) == 2
-        assert re.search(words, capsys.readouterr().err)
+        assert re.search(words, capsys.readouterr().err, re.M)
     assert not page.exists() and old.read_text(encoding="utf-8") == "the one before"
 
 
