@@ -152,6 +152,10 @@ for _name in ("max", "min", "any", "all"):
     _reduce.__name__ = _name
     operator(_name, _reduce)
 
-operator("negative", lambda x: P.negative(convert(x)))
-operator("absolute", lambda x: P.absolute(convert(x)))
-operator("logical_not", lambda x: P.logical_not(convert(x)))
+for _name in ("negative", "absolute", "logical_not"):
+
+    def _unary(x, primitive=P.__dict__[_name]):
+        return primitive(convert(x))
+
+    _unary.__name__ = _name
+    operator(_name, _unary)

@@ -1,8 +1,8 @@
 """The architecture of a functional model as plain values, in the form of Keras, and the model made from them.
 
 A layer stands with its config and its calls ("inbound_nodes"). A symbolic tensor among the arguments of a
-call is named by where it came from: the layer, the number of its call, the number of the output. Ops that are
-no layers and namedtuples have no form in Keras that could be read here; theirs are minirnn's own.
+call is named by where it came from: the layer, the number of its call, the number of the output. Ops are in
+`op_config.py`. Namedtuples have no form in Keras; theirs is minirnn's own.
 """
 
 import copy
@@ -10,11 +10,10 @@ import functools
 from collections import namedtuple
 from typing import Any
 
-from minirnn import ops, tree
-from minirnn.autograd.tensor import OPERATORS
+from minirnn import tree
 from minirnn.layers.layer import Layer
+from minirnn.models.op_config import Op, entry_of, is_op
 from minirnn.ops.symbolic import KerasTensor, symbolic_call
-from minirnn.utils.naming import to_snake_case
 from minirnn.utils.registry import CustomObjectScope, deserialize_keras_object, serialize_keras_object
 
 
@@ -23,16 +22,12 @@ def config_of(model) -> dict:
     graph = model._graph
     layers = []
     for operation in graph.operations:
-        if operation.layer is not None:
-            config = dict(serialize_keras_object(operation.layer))
+        if operation.layer is None:
+            config = entry_of(operation.calls[0], operation.name, functools.partial(_encode, graph=graph))
         else:
-            config = {
-                "module": "minirnn.ops",
-                "class_name": "function",
-                "config": operation.calls[0].function.__name__,
-            }
+            config = dict(serialize_keras_object(operation.layer))
+            config["inbound_nodes"] = [_node(call, graph) for call in operation.calls]
         config["name"] = operation.name
-        config["inbound_nodes"] = [_node(call, graph, operation.layer is None) for call in operation.calls]
         layers.append(config)
     config = {"name": model.name, "trainable": model.trainable, "layers": layers}
 
@@ -46,31 +41,32 @@ def config_of(model) -> dict:
     return copy.deepcopy(config)
 
 
-def _node(call, graph, of_op) -> dict:
+def _node(call, graph) -> dict:
     node: dict = {
-        "args": [_encode(value, graph, of_op) for value in call.args],
-        "kwargs": {name: _encode(value, graph, of_op) for name, value in call.kwargs.items()},
+        "args": [_encode(value, graph) for value in call.args],
+        "kwargs": {name: _encode(value, graph) for name, value in call.kwargs.items()},
     }
-    if "training" in node["kwargs"] and not of_op:
+    if "training" in node["kwargs"]:
         # Keras writes it for every call, and goes by what the model is called with all the same.
         node["keeps_training"] = True
     return node
 
 
-def _encode(value, graph, of_op):
+def _encode(value, graph, tuples=False):
+    """Return an argument as plain values; JSON has lists alone, so `tuples` are named where they matter."""
+    encode = functools.partial(_encode, graph=graph, tuples=tuples)
     if isinstance(value, KerasTensor):
         operation, number, index = graph.origin(value)
         history = [operation.name, number, index]
         config = {"shape": value.shape, "dtype": value.dtype.name, "keras_history": history}
         return {"class_name": "__keras_tensor__", "config": config}
     if hasattr(value, "_fields"):
-        return _namedtuple(value, lambda item: _encode(item, graph, of_op))
+        return _namedtuple(value, encode)
     if isinstance(value, list | tuple):
-        items = [_encode(item, graph, of_op) for item in value]
-        # To an op, an index above all, a tuple is another thing than a list; JSON has lists alone.
-        return {"class_name": "__tuple__", "config": items} if of_op and isinstance(value, tuple) else items
+        items = [encode(item) for item in value]
+        return {"class_name": "__tuple__", "config": items} if tuples and isinstance(value, tuple) else items
     if isinstance(value, dict):
-        return {key: _encode(item, graph, of_op) for key, item in value.items()}
+        return {key: encode(item) for key, item in value.items()}
     return serialize_keras_object(value)
 
 
@@ -119,24 +115,15 @@ def _decode(value, outputs) -> Any:
 
 
 def _operation(config):
-    """Return the layer, or the op with the arguments that it always has, of one entry."""
-    module = config.get("module") or ""
-    if module.startswith("keras.src.ops."):
-        # Keras has a class for each op, made with some of its arguments.
-        name, given = to_snake_case(config["class_name"]), dict(config["config"])
-        given.pop("name", None)
-        return functools.partial(_operation({"class_name": "function", "config": name}), **given)
-    if config["class_name"] == "function":
-        name = config["config"]
-        function = getattr(ops, name, None) if name in ops.__all__ else OPERATORS.get(name)
-        if function is None:
-            raise ValueError(
-                f"Functional: the config names the op {name!r}, which minirnn.ops does not have."
-            )
-        return function
+    """Return the layer or the op of one entry."""
+    if is_op(config):
+        return Op(config)
     # Built when it is called: the shapes in its config have lost their namedtuples.
     rest = ("name", "inbound_nodes", "build_config")
-    return deserialize_keras_object({k: v for k, v in config.items() if k not in rest})
+    layer = deserialize_keras_object({k: v for k, v in config.items() if k not in rest})
+    if not isinstance(layer, Layer):
+        raise ValueError(f"Functional: {config['name']!r} is neither a layer nor an op.")
+    return layer
 
 
 def from_config(cls, config, custom_objects=None):
@@ -202,12 +189,11 @@ def _make(entry, function, outputs) -> None:
     """Make a call; raise _NotYet if something that it needs is not there."""
     name, number, node = entry
     args, kwargs = _decode(node["args"], outputs), _decode(node["kwargs"], outputs)
-    if isinstance(function, functools.partial):
-        function, kwargs = function.func, {**function.keywords, **kwargs}
-    elif "training" in kwargs and not node.get("keeps_training"):
-        del kwargs["training"]
-    if isinstance(function, Layer):
-        result = function(*args, **kwargs)
+    if isinstance(function, Op):
+        args, kwargs = function.arguments(args, kwargs)
+        result = symbolic_call(function.function, args, kwargs)
     else:
-        result = symbolic_call(function, args, kwargs)
+        if "training" in kwargs and not node.get("keeps_training"):
+            del kwargs["training"]
+        result = function(*args, **kwargs)
     outputs[name, number] = tree.flatten(result)
