@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 from minirnn.saving.errors import UnsafeFileError, refusing
+from minirnn.utils.registry import get_registered_object
 
 LARGEST_TEXT = 8 << 20
 _DEEPEST = 200
@@ -19,7 +20,7 @@ _LARGEST_INTEGER = 2**31
 _NO_SIZES = ("seed", "shared_object_id")
 
 
-def parsed(path, text, safe_mode=True) -> dict:
+def parsed(path, text, safe_mode=True, custom_objects=None) -> dict:
     """Return a config from its JSON, if it is one that is safe to make a model of.
 
     Parameters
@@ -28,7 +29,9 @@ def parsed(path, text, safe_mode=True) -> dict:
         What errors call the file.
     text : bytes or str
     safe_mode : bool
-        Whether to refuse `Lambda` layers, and functions stored as code.
+        Whether to refuse functions stored as code, and `Lambda` layers of functions that are not the user's.
+    custom_objects : dict of str to class or function, optional
+        The user's, beside those registered.
 
     Raises
     ------
@@ -41,11 +44,32 @@ def parsed(path, text, safe_mode=True) -> dict:
         config = json.loads(text)
     if not isinstance(config, dict):
         raise UnsafeFileError(f"{path}: refused, since the config is no JSON object.")
-    check(path, config, safe_mode)
+    check(path, config, safe_mode, custom_objects)
     return config
 
 
-def check(path, config, safe_mode=True) -> None:
+def _may_run(layer, custom_objects) -> bool:
+    """Return whether all functions of the config of a `Lambda` layer are the user's own."""
+    inner = layer.get("config")
+    if not isinstance(inner, dict):
+        return False
+    others = [inner[name] for name in ("mask", "output_shape") if isinstance(inner.get(name), dict)]
+    for function in (inner.get("function"), *others):
+        if function is not inner.get("function") and function.get("class_name") in (
+            "__numpy__",
+            "__tensor__",
+        ):
+            continue  # a mask that is the same for all inputs
+        if not isinstance(function, dict) or function.get("class_name") != "function":
+            return False
+        name = function.get("config")
+        found = get_registered_object(name, custom_objects) if isinstance(name, str) else None
+        if found is None or isinstance(found, type):
+            return False
+    return True
+
+
+def check(path, config, safe_mode=True, custom_objects=None) -> None:
     """Raise UnsafeFileError if a config, parsed already, is not safe to make a model of."""
     refused = f"{path}: refused, since the config"
     waiting: list[tuple[Any, Any, int]] = [(None, config, 0)]
@@ -61,10 +85,12 @@ def check(path, config, safe_mode=True) -> None:
             objects += kind is not None
             if objects > _MOST_OBJECTS:
                 raise UnsafeFileError(f"{refused} describes more than {_MOST_OBJECTS} objects.")
-            if safe_mode and isinstance(kind, str) and kind.lower() in ("lambda", "__lambda__"):
+            of_code = isinstance(kind, str) and kind.lower() in ("lambda", "__lambda__")
+            if safe_mode and of_code and (kind != "Lambda" or not _may_run(value, custom_objects)):
                 raise UnsafeFileError(
                     f"{refused} has a Lambda layer or a function stored as code; if you trust who made the "
-                    "file, load it with safe_mode=False."
+                    "file, load it with safe_mode=False. A Lambda layer of a function that is registered or "
+                    "among custom_objects is no such."
                 )
             waiting += [(k, v, depth + 1) for k, v in value.items()]
         elif isinstance(value, list):

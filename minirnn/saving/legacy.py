@@ -27,12 +27,12 @@ def load_legacy_model(path, custom_objects=None, compile=True, safe_mode=True) -
     with open(path, "rb"):
         pass
     with hdf5.File(path) as file:
-        config = _config(file, "model_config", safe_mode)
+        config = _config(file, "model_config", safe_mode, custom_objects)
         if "model_weights" not in file.file:
             raise UnsafeFileError(f"{path}: refused, since it has no weights.")
         with refusing(path, "the config"):
             config = _modern(config)
-        training = _config(file, "training_config", safe_mode) if compile else None
+        training = _config(file, "training_config", safe_mode, custom_objects) if compile else None
 
         def restore(model):
             restore_legacy(model, file)
@@ -43,7 +43,7 @@ def load_legacy_model(path, custom_objects=None, compile=True, safe_mode=True) -
         return model
 
 
-def _config(file, name, safe_mode) -> Any:
+def _config(file, name, safe_mode, custom_objects) -> Any:
     with refusing(file.path, f"its attribute {name!r}"):
         text = file.file.attrs.get(name)
     if text is None and name == "training_config":
@@ -52,7 +52,7 @@ def _config(file, name, safe_mode) -> Any:
         raise UnsafeFileError(
             f"{file.path}: refused, since it has no text {name!r}: it holds no whole model."
         )
-    return configs.parsed(file.path, text, safe_mode)
+    return configs.parsed(file.path, text, safe_mode, custom_objects)
 
 
 def _modern(config) -> Any:

@@ -112,7 +112,7 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True) -> A
     compile : bool
         Whether to compile the model as it was, its optimizer's state included.
     safe_mode : bool
-        False for a file from who is trusted: then `Lambda` layers load, functions that Keras stored as
+        False for a file from who is trusted: then `Lambda` layers of any function load, lambdas stored as
         bytecode run, and sizes are not limited.
 
     Returns
@@ -143,7 +143,8 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True) -> A
     with open(path, "rb"):
         pass  # a file that is not there, or may not be read, is no refusal
     with Archive(path) as archive:
-        config = configs.parsed(path, archive.read(CONFIG, configs.LARGEST_TEXT), safe_mode)
+        text = archive.read(CONFIG, configs.LARGEST_TEXT)
+        config = configs.parsed(path, text, safe_mode, custom_objects)
         with _weights_in(archive) as file:
             return made(path, config, file.store, custom_objects, compile, safe_mode)
 
@@ -244,7 +245,7 @@ def model_from_json(json_string, custom_objects=None, safe_mode=True) -> Any:
         A ValueError, if it is no such description, or asks for more than 134 million weights.
     """
     path = "model_from_json"
-    config = configs.parsed(path, json_string, safe_mode)
+    config = configs.parsed(path, json_string, safe_mode, custom_objects)
     with refusing(path, "the model"):
         if not safe_mode:
             from minirnn.saving.code import with_functions

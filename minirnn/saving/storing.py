@@ -48,7 +48,7 @@ def save_model(model, filepath, overwrite=True) -> None:
     Raises
     ------
     ValueError
-        If the name ends otherwise, or a part of the model cannot be described, like a lambda.
+        If the name ends otherwise, or a part of the model cannot be described, like a loss that is a lambda.
     FileExistsError
         If the file exists, and `overwrite` is False.
     OSError

@@ -279,10 +279,12 @@ def _serialize_instance(thing) -> dict:
             f"of its constructor; got {thing!r}."
         )
     module, name = _exported.get(cls, (cls.__module__, cls.__name__))
+    # `Lambda` has another config for files than for clones.
+    get_config = getattr(thing, "get_stored_config", thing.get_config)
     config = {
         "module": None if module == "__main__" else module,
         "class_name": name,
-        "config": serialize_keras_object(thing.get_config()),
+        "config": serialize_keras_object(get_config()),
         "registered_name": None if cls in _exported else get_registered_name(cls),
     }
     for part in ("build_config", "compile_config"):

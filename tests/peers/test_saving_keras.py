@@ -326,3 +326,22 @@ def test_keras_cannot_read_weights_as_npz_whoever_wrote_them(keras, tmp_path):
         keras.saving.load_model(path)
     with pytest.raises(saving.UnsafeFileError, match="holds object where numbers are expected"):
         saving.load_model(path)
+
+
+def test_lambda_layers_are_the_same_in_the_other_library(keras, tmp_path):
+    """A lambda as code, for who trusts it; a function of the user's by name, for all."""
+    factor, x, path = 3.0, numbers((2, 4)), str(tmp_path / "m.keras")
+
+    def tripled(x):
+        return x * 3
+
+    for source, target in ((keras, minirnn), (minirnn, keras)):
+        model = source.Sequential([source.Input((4,)), source.layers.Lambda(lambda x: x * factor + 2)])
+        model.save(path)
+        with pytest.raises(ValueError, match="safe_mode=False"):
+            target.saving.load_model(path)
+        assert_equal(outputs(target.saving.load_model(path, safe_mode=False), x), outputs(model, x))
+        model = source.Sequential([source.Input((4,)), source.layers.Lambda(tripled)])
+        model.save(path)
+        loaded = target.saving.load_model(path, custom_objects={"tripled": tripled})
+        assert_equal(outputs(loaded, x), outputs(model, x))

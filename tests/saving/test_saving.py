@@ -262,11 +262,65 @@ def test_errors_say_what_to_do(tmp_path):
             call()
 
 
-def test_a_lambda_says_that_it_has_no_name(tmp_path):
-    model = minirnn.Sequential([minirnn.Input((2,)), layers.Lambda(lambda x: x + 1)])
-    with pytest.raises(ValueError, match="a lambda has no name"):
+def test_a_lambda_is_saved_as_code_which_is_run_for_who_trusts_it_alone(tmp_path):
+    path, factor = tmp_path / "m.keras", 3.0
+    layer = layers.Lambda(lambda x, n=2: x * factor + n, output_shape=lambda s: s, mask=lambda x, m: None)
+    model = minirnn.Sequential([minirnn.Input((4, 3)), layer, layers.TimeDistributed(layer)])
+    for _ in range(2):
+        model.save(path)
+        with pytest.raises(saving.UnsafeFileError, match="safe_mode=False"):
+            saving.load_model(path)
+        again = saving.load_model(path, safe_mode=False)
+        np.testing.assert_array_equal(again(X).numpy(), (X * 3 + 2) * 3 + 2)
+        model = again
+
+
+def test_a_lambda_that_holds_what_no_config_can_is_not_saved(tmp_path):
+    table = np.ones(3)
+    model = minirnn.Sequential([minirnn.Input((3,)), layers.Lambda(lambda x: x + table)])
+    with pytest.raises(ValueError, match="plain values"):
         model.save(tmp_path / "m.keras")
     assert not list(tmp_path.iterdir())
+
+
+@saving.register_keras_serializable("tests")
+def tripled(x, factor=3.0):
+    return x * factor
+
+
+def quadrupled(x):
+    return x * 4
+
+
+def first_step(x, mask=None):
+    return x[:, 0, 0] > 0
+
+
+@pytest.mark.parametrize("function, known", [(tripled, {}), (quadrupled, {"quadrupled": quadrupled})])
+def test_a_lambda_layer_of_a_function_of_the_users_loads_as_any_layer(tmp_path, function, known):
+    model = minirnn.Sequential([minirnn.Input((4, 3)), layers.Lambda(function)])
+    model.save(tmp_path / "m.keras")
+    again = saving.load_model(tmp_path / "m.keras", custom_objects=known)
+    np.testing.assert_array_equal(again(X).numpy(), model(X).numpy())
+    again = saving.model_from_json(model.to_json(), custom_objects=known)
+    np.testing.assert_array_equal(again(X).numpy(), model(X).numpy())
+    with saving.custom_object_scope(known):
+        saving.load_model(tmp_path / "m.keras")
+
+
+def test_a_lambda_layer_may_have_an_array_as_its_mask():
+    layer = layers.Lambda(tripled, mask=np.array([True, False]))
+    again = saving.model_from_json(minirnn.Sequential([minirnn.Input((4, 3)), layer]).to_json())
+    assert again.layers[-1].mask.tolist() == [True, False]
+
+
+def test_each_function_of_a_lambda_layer_must_be_the_users():
+    model = minirnn.Sequential([minirnn.Input((4, 3)), layers.Lambda(tripled, mask=first_step)])
+    with pytest.raises(saving.UnsafeFileError, match="Lambda layer"):
+        saving.model_from_json(model.to_json())
+    saving.model_from_json(model.to_json(), custom_objects={"first_step": first_step})
+    with pytest.raises(saving.UnsafeFileError, match="Lambda layer"):
+        saving.model_from_json(model.to_json(), custom_objects={"first_step": layers.Dense})
 
 
 @pytest.mark.parametrize("how", ["sequential", "functional", "subclassed"])
