@@ -30,17 +30,20 @@ class Saved(Trainer):
         if self.optimizer is not None and self.built:
             self.optimizer.build(self.trainable_weights)
 
-    def save(self, filepath, overwrite=True) -> None:
+    def save(
+        self, filepath, overwrite=True, zipped=None, *, include_optimizer=True, save_format=None
+    ) -> None:
         """Write the model to a .keras file; see `minirnn.saving.save_model`."""
         from minirnn.saving.storing import save_model
 
-        save_model(self, filepath, overwrite)
+        options = {"include_optimizer": include_optimizer, "save_format": save_format}
+        save_model(self, filepath, overwrite, zipped, **options)
 
-    def save_weights(self, filepath, overwrite=True) -> None:
+    def save_weights(self, filepath, overwrite=True, max_shard_size=None) -> None:
         """Write the weights to a .weights.h5 or .weights.npz file; see `minirnn.saving.save_weights`."""
         from minirnn.saving.storing import save_weights
 
-        save_weights(self, filepath, overwrite)
+        save_weights(self, filepath, overwrite, max_shard_size)
 
     def load_weights(self, filepath, skip_mismatch=False, objects_to_skip=None) -> None:
         """Set the weights, and the optimizer's state, from a file; see `minirnn.saving.load_weights`."""

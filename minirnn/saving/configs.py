@@ -48,25 +48,23 @@ def parsed(path, text, safe_mode=True, custom_objects=None) -> dict:
     return config
 
 
+def _is_own(function, custom_objects) -> bool:
+    """Return whether a config names a function that is the user's own."""
+    if not isinstance(function, dict) or function.get("class_name") != "function":
+        return False
+    name = function.get("config")
+    found = get_registered_object(name, custom_objects) if isinstance(name, str) else None
+    return found is not None and not isinstance(found, type)
+
+
 def _may_run(layer, custom_objects) -> bool:
     """Return whether all functions of the config of a `Lambda` layer are the user's own."""
     inner = layer.get("config")
-    if not isinstance(inner, dict):
+    if not isinstance(inner, dict) or not _is_own(inner.get("function"), custom_objects):
         return False
     others = [inner[name] for name in ("mask", "output_shape") if isinstance(inner.get(name), dict)]
-    for function in (inner.get("function"), *others):
-        if function is not inner.get("function") and function.get("class_name") in (
-            "__numpy__",
-            "__tensor__",
-        ):
-            continue  # a mask that is the same for all inputs
-        if not isinstance(function, dict) or function.get("class_name") != "function":
-            return False
-        name = function.get("config")
-        found = get_registered_object(name, custom_objects) if isinstance(name, str) else None
-        if found is None or isinstance(found, type):
-            return False
-    return True
+    arrays = ("__numpy__", "__tensor__")
+    return all(other.get("class_name") in arrays or _is_own(other, custom_objects) for other in others)
 
 
 def check(path, config, safe_mode=True, custom_objects=None) -> None:

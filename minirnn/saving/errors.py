@@ -1,5 +1,6 @@
 """What is raised where a file is refused."""
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,6 +10,19 @@ class UnsafeFileError(ValueError):
 
     Its text is one line that says which file, and what in it was refused.
     """
+
+
+class MissingFileError(FileNotFoundError, ValueError):
+    """There is no file of that name: what Python raises, and what Keras does."""
+
+
+def check_readable(path) -> None:
+    """Raise an OSError, and no refusal, if a file may not be read; `MissingFileError` if there is none."""
+    try:
+        with open(path, "rb"):
+            pass
+    except FileNotFoundError:
+        raise MissingFileError(errno.ENOENT, "File not found", path) from None
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import warnings
 from typing import Any
 
 from minirnn.saving import configs, hdf5
-from minirnn.saving.errors import UnsafeFileError, refusing
+from minirnn.saving.errors import UnsafeFileError, check_readable, refusing
 
 # Arguments that are gone, by the class that had them; each is left out where it says what is so anyway.
 _GONE: dict[str, dict[str, tuple]] = {
@@ -24,8 +24,7 @@ def load_legacy_model(path, custom_objects=None, compile=True, safe_mode=True) -
     """
     from minirnn.saving.loading import made
 
-    with open(path, "rb"):
-        pass
+    check_readable(path)
     with hdf5.File(path) as file:
         config = _config(file, "model_config", safe_mode, custom_objects)
         if "model_weights" not in file.file:

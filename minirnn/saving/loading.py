@@ -13,7 +13,7 @@ from minirnn.layers.context import context
 from minirnn.layers.tracking import Tracked
 from minirnn.saving import configs, hdf5, npz, state
 from minirnn.saving.archive import Archive
-from minirnn.saving.errors import UnsafeFileError, refusing
+from minirnn.saving.errors import UnsafeFileError, check_readable, refusing
 from minirnn.utils.registry import CustomObjectScope, deserialize_keras_object, sharing
 
 CONFIG, METADATA = "config.json", "metadata.json"
@@ -127,7 +127,7 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True) -> A
     ImportError
         If the file has HDF5 in it and h5py is not installed.
     OSError
-        If the file cannot be opened.
+        If the file cannot be opened; a ValueError too if there is none.
 
     Notes
     -----
@@ -140,8 +140,7 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True) -> A
         from minirnn.saving.legacy import load_legacy_model
 
         return load_legacy_model(path, custom_objects, compile, safe_mode)
-    with open(path, "rb"):
-        pass  # a file that is not there, or may not be read, is no refusal
+    check_readable(path)
     with Archive(path) as archive:
         text = archive.read(CONFIG, configs.LARGEST_TEXT)
         config = configs.parsed(path, text, safe_mode, custom_objects)
@@ -202,8 +201,7 @@ def load_weights(model, filepath, skip_mismatch=False, objects_to_skip=None) -> 
             f"{model._where}: load_weights needs a model that is built. Call it on data, or "
             "build(input_shape), first."
         )
-    with open(path, "rb"):
-        pass
+    check_readable(path)
     with contextlib.ExitStack() as stack:
         if path.endswith(".keras"):
             file = stack.enter_context(_weights_in(stack.enter_context(Archive(path))))

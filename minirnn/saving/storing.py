@@ -31,7 +31,9 @@ def _where_to(path, overwrite):
         raise FileExistsError(f"{path} exists; give overwrite=True to replace it.")
 
 
-def save_model(model, filepath, overwrite=True) -> None:
+def save_model(
+    model, filepath, overwrite=True, zipped=None, *, include_optimizer=True, save_format=None
+) -> None:
     """Write a model: what it is made of, its weights, how it was compiled and its optimizer's state.
 
     The file is there as a whole, or what was there before is. Keras 3.15.1 reads it, if h5py is installed
@@ -44,11 +46,18 @@ def save_model(model, filepath, overwrite=True) -> None:
         Must end in ".keras".
     overwrite : bool
         Whether an existing file is replaced.
+    zipped : bool, optional
+        For Keras's signature; a folder, which False asks for there, is not written.
+    include_optimizer : bool
+        False leaves out how the model was compiled, and the optimizer's state with it.
+    save_format : str, optional
+        For Keras's signature; only "keras" is written.
 
     Raises
     ------
     ValueError
-        If the name ends otherwise, or a part of the model cannot be described, like a loss that is a lambda.
+        If the name ends otherwise, or another form is asked for, or a part of the model cannot be
+        described, like a loss that is a lambda.
     FileExistsError
         If the file exists, and `overwrite` is False.
     OSError
@@ -60,6 +69,10 @@ def save_model(model, filepath, overwrite=True) -> None:
             f"{model._where}: save writes .keras files; got {path!r}. The whole models of Keras 2, .h5, are "
             "read, but not written."
         )
+    if save_format not in (None, False, "keras"):
+        raise ValueError(f"{model._where}: save writes save_format='keras' alone; got {save_format!r}.")
+    if zipped not in (None, True):
+        raise ValueError(f"{model._where}: save writes one zipped file; got zipped={zipped!r}.")
     _where_to(path, overwrite)
     if not model.built:
         warnings.warn(
@@ -70,18 +83,21 @@ def save_model(model, filepath, overwrite=True) -> None:
         "keras_version": _KERAS_VERSION,
         "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S"),
     }
-    config = config_of(model)
+    config, groups = config_of(model), state.collect(model)
+    if not include_optimizer:
+        config = {key: value for key, value in config.items() if key != "compile_config"}
+        groups = (group for group in groups if not group[0].startswith("optimizer/"))
     kind, name = (hdf5, "model.weights.h5") if hdf5.available() else (npz, "model.weights.npz")
     members = {
         METADATA: json.dumps(metadata).encode(),
         CONFIG: json.dumps(config).encode(),
-        name: kind.to_bytes(state.collect(model)),
+        name: kind.to_bytes(groups),
     }
     with write_atomically(path) as temporary, open(temporary, "wb") as file:
         write_archive(file, members)
 
 
-def save_weights(model, filepath, overwrite=True) -> None:
+def save_weights(model, filepath, overwrite=True, max_shard_size=None) -> None:
     """Write a model's weights, and its optimizer's state if it is compiled.
 
     The file is there as a whole, or what was there before is.
@@ -93,11 +109,13 @@ def save_weights(model, filepath, overwrite=True) -> None:
         Must end in ".weights.h5", or in ".weights.npz", for which h5py is not needed.
     overwrite : bool
         Whether an existing file is replaced.
+    max_shard_size : None
+        For Keras's signature; all weights are in one file.
 
     Raises
     ------
     ValueError
-        If the name ends otherwise, or the model is not built.
+        If the name ends otherwise, or the model is not built, or several files are asked for.
     FileExistsError
         If the file exists, and `overwrite` is False.
     ImportError
@@ -106,6 +124,11 @@ def save_weights(model, filepath, overwrite=True) -> None:
         If it cannot be written.
     """
     path = os.fspath(filepath)
+    if max_shard_size is not None:
+        raise ValueError(
+            f"{model._where}: save_weights writes one file and no shards; got max_shard_size="
+            f"{max_shard_size!r}."
+        )
     if not path.endswith((".weights.h5", ".weights.npz")):
         raise ValueError(
             f"{model._where}: save_weights writes files whose names end in .weights.h5 or .weights.npz; got "

@@ -112,6 +112,19 @@ def test_compile_false_gives_a_model_without_optimizer(tmp_path):
     assert not loaded.compiled and loaded.optimizer is None
 
 
+def test_a_model_is_saved_without_its_optimizer_where_that_is_asked_for(tmp_path):
+    model = small()
+    train(model)
+    model.save(tmp_path / "m.keras", True, True, include_optimizer=False, save_format="keras")
+    loaded = saving.load_model(tmp_path / "m.keras")
+    assert not loaded.compiled and loaded.optimizer is None
+    assert_same(model, loaded)
+    model.save_weights(tmp_path / "m.weights.h5", max_shard_size=None)
+    model.save(tmp_path / "whole.keras")
+    sizes = [(tmp_path / name).stat().st_size for name in ("m.keras", "whole.keras")]
+    assert sizes[0] < sizes[1]
+
+
 def test_a_shared_layer_is_one_again(tmp_path):
     embedding = layers.Embedding(7, 3)
     parts = [minirnn.Sequential([minirnn.Input((None,)), embedding, layers.LSTM(2)]) for _ in range(2)]
@@ -254,6 +267,12 @@ def test_errors_say_what_to_do(tmp_path):
         (lambda: model.save_weights(tmp_path / "m.h5"), ValueError, ".weights.h5 or .weights.npz"),
         (lambda: model.load_weights(tmp_path / "m.bin"), FileNotFoundError, "m.bin"),
         (lambda: saving.load_model(tmp_path / "none.keras"), FileNotFoundError, "none.keras"),
+        (lambda: saving.load_model(tmp_path / "none.keras"), ValueError, "File not found"),
+        (lambda: saving.load_model(tmp_path / "none.h5"), ValueError, "File not found"),
+        (lambda: model.load_weights(tmp_path / "none.weights.h5"), ValueError, "File not found"),
+        (lambda: model.save(tmp_path / "n.keras", zipped=False), ValueError, "zipped=False"),
+        (lambda: model.save(tmp_path / "n.keras", save_format="tf"), ValueError, "got 'tf'"),
+        (lambda: model.save_weights(tmp_path / "n.weights.h5", max_shard_size=1), ValueError, "no shards"),
         (lambda: minirnn.Sequential([layers.Dense(2)]).save_weights("w.weights.h5"), ValueError, "is built"),
         (lambda: minirnn.Sequential([layers.Dense(2)]).load_weights("w.weights.h5"), ValueError, "is built"),
     ]
