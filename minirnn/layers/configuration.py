@@ -118,15 +118,12 @@ def positive_int(layer, name, value, label=None) -> int:
 
     Raises
     ------
-    TypeError
-        If `value` is no integer.
     ValueError
-        If it is 0 or less.
+        If `value` is no integer of 1 or more.
     """
     where = type(layer).__name__ + (f" {label!r}" if label else "")
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        error = ValueError if isinstance(value, float) else TypeError
-        raise error(
+        raise ValueError(
             f"{where}: {name} must be a positive integer; got {value!r} of type {type(value).__name__}."
         )
     if value <= 0:

@@ -44,7 +44,7 @@ class Conv1D(Layer):
 
     Raises
     ------
-    ValueError, TypeError
+    ValueError
         If an argument is none of these; at the call, if the input has not three axes, another number of
         features than at first or one that `groups` does not divide, or fewer steps than a window spans.
 

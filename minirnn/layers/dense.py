@@ -28,7 +28,7 @@ class Dense(Layer):
 
     Raises
     ------
-    ValueError, TypeError
+    ValueError
         If `units` is no positive integer; at the call, if the input has fewer than two axes or another size
         of the last one than at first.
 

@@ -34,7 +34,7 @@ class Embedding(Layer):
 
     Raises
     ------
-    ValueError, TypeError
+    ValueError
         If a size is no positive integer; at the call, if an index is not in [0, input_dim).
 
     Notes

@@ -88,7 +88,7 @@ class Recompute(Wrapper):
 
     Raises
     ------
-    TypeError, ValueError
+    ValueError
         If an argument is none of these.
     """
 

@@ -147,8 +147,10 @@ class RepeatVector(Layer):
 
     Raises
     ------
-    ValueError, TypeError
-        If `n` is no positive integer; at the call, if the input has not two axes.
+    TypeError
+        If `n` is no integer.
+    ValueError
+        If it is 0 or less; at the call, if the input has not two axes.
 
     Notes
     -----
@@ -156,6 +158,8 @@ class RepeatVector(Layer):
     """
 
     def __init__(self, n, **kwargs):
+        if isinstance(n, bool) or not isinstance(n, int | np.integer):
+            raise TypeError(f"RepeatVector: n must be a positive integer; got {n!r}.")
         n = positive_int(self, "n", n, kwargs.get("name"))
         super().__init__(**kwargs)
         self.n = n

@@ -90,7 +90,7 @@ class UpSampling1D(Layer):
 
     Raises
     ------
-    ValueError, TypeError
+    ValueError
         If `size` is no positive integer; at the call, if the input has not three axes.
 
     Notes

@@ -15,13 +15,15 @@ class Wrapper(Layer):
 
     Raises
     ------
-    TypeError
+    ValueError
         If `layer` is no layer.
     """
 
     def __init__(self, layer, **kwargs):
         if not isinstance(layer, Layer):
-            raise TypeError(f"{type(self).__name__}: layer must be a layer such as Dense(10); got {layer!r}.")
+            raise ValueError(
+                f"{type(self).__name__}: layer must be a layer such as Dense(10); got {layer!r}."
+            )
         super().__init__(**kwargs)
         self.layer = layer
 

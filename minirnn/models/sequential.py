@@ -32,10 +32,9 @@ class Sequential(Model):
 
     Raises
     ------
-    TypeError
-        If a layer is none.
     ValueError
-        If two layers have one name, an input comes second, or a layer does not fit the one before.
+        If a layer is none, two layers have one name, an input comes second, or a layer does not fit the one
+        before.
 
     Examples
     --------
@@ -72,7 +71,7 @@ class Sequential(Model):
             layer = layer.input_layer or layer
         if not isinstance(layer, Layer):
             hint = " Make an instance of it." if isinstance(layer, type) else ""
-            raise TypeError(f"{self._where}: add needs a layer or an Input; got {layer!r}.{hint}")
+            raise ValueError(f"{self._where}: add needs a layer or an Input; got {layer!r}.{hint}")
         if any(layer.name == known.name for known in (self._input, *self._stack) if known is not None):
             raise ValueError(
                 f"{self._where}: there is a layer named {layer.name!r} already. Give this one another name=."

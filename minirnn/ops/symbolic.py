@@ -81,13 +81,22 @@ class KerasTensor(Operators):
     def ndim(self) -> int:
         return len(self.shape)
 
-    def _no_value(self, *_):
-        raise TypeError(
+    def _without_value(self) -> str:
+        return (
             f"{self!r} is symbolic and has no value. Build a Model from it and call the model on data; "
             "inside a functional model use minirnn.ops in place of NumPy and of Python's if, float and len."
         )
 
-    __array__ = __bool__ = __float__ = __int__ = __index__ = __iter__ = __len__ = numpy = _no_value
+    # The kinds of error are those of Keras.
+
+    def _no_number(self, *_, **__):
+        raise ValueError(self._without_value())
+
+    def _no_value(self, *_):
+        raise TypeError(self._without_value())
+
+    __array__ = __float__ = __int__ = _no_number
+    __bool__ = __index__ = __iter__ = __len__ = numpy = _no_value
 
     def __repr__(self):
         return f"<KerasTensor shape={self.shape} dtype={self.dtype} name={self.name}>"

@@ -1,5 +1,7 @@
 """`Dense`."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -47,16 +49,12 @@ def test_an_activation_may_be_a_function():
     np.testing.assert_allclose(layer(X).numpy()[:, 0], X.sum(1) ** 2, rtol=1e-5)
 
 
-@pytest.mark.parametrize("units", [0, -3, 2.5, 2.0])
+@pytest.mark.parametrize("units", [0, -3, 2.5, 2.0, "4", None, True, (3,)])
 def test_units_must_be_a_positive_integer(units):
-    with pytest.raises(ValueError, match=f"Dense 'd': units must be a positive integer; got {units}"):
+    with pytest.raises(
+        ValueError, match=re.escape(f"Dense 'd': units must be a positive integer; got {units!r}")
+    ):
         Dense(units, name="d")
-
-
-@pytest.mark.parametrize("units", ["4", None, True, (3,)])
-def test_units_of_another_type_are_a_type_error(units):
-    with pytest.raises(TypeError, match="Dense: units must be a positive integer"):
-        Dense(units)
 
 
 def test_units_may_be_a_numpy_integer():

@@ -27,5 +27,5 @@ def test_a_wrapper_builds_tracks_and_saves_the_layer_inside(tmp_path):
 
 
 def test_what_is_no_layer_is_refused():
-    with pytest.raises(TypeError, match=r"Twice: layer must be a layer such as Dense.*; got 3"):
+    with pytest.raises(ValueError, match=r"Twice: layer must be a layer such as Dense.*; got 3"):
         Twice(3)

@@ -124,8 +124,8 @@ def raises(error, words, function, *args, **kwargs):
 
 def test_what_does_not_belong_in_a_stack_is_refused_and_nothing_changes():
     model = Sequential([Input((3,)), layers.Dense(2, name="one")], name="stack")
-    raises(TypeError, ["Sequential 'stack'", "instance"], model.add, layers.Dense)
-    raises(TypeError, ["Sequential 'stack'", "'relu'"], model.add, "relu")
+    raises(ValueError, ["Sequential 'stack'", "instance"], model.add, layers.Dense)
+    raises(ValueError, ["Sequential 'stack'", "'relu'"], model.add, "relu")
     raises(ValueError, ["Sequential 'stack'", "'one'"], model.add, layers.Dense(2, name="one"))
     raises(ValueError, ["Sequential 'stack'", "Input"], model.add, Input((2,)))
     raises(ValueError, ["LSTM", "3"], model.add, layers.LSTM(2))

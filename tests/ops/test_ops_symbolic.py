@@ -126,7 +126,11 @@ def test_symbolic_tensors_inside_lists_are_found():
     assert ops.stack([x, x], axis=1).shape == (None, 2, 4)
 
 
-@pytest.mark.parametrize("call", [bool, float, len, np.asarray, list, lambda x: x.numpy()])
-def test_asking_a_symbolic_tensor_for_its_value_says_what_to_do(call):
-    with pytest.raises(TypeError, match=r"symbolic and has no value.*minirnn\.ops"):
+@pytest.mark.parametrize(
+    "error, call",
+    [(TypeError, call) for call in (bool, len, list, lambda x: x.numpy())]
+    + [(ValueError, call) for call in (float, int, np.asarray, np.array)],
+)
+def test_asking_a_symbolic_tensor_for_its_value_says_what_to_do(error, call):
+    with pytest.raises(error, match=r"symbolic and has no value.*minirnn\.ops"):
         call(KerasTensor((None,)))

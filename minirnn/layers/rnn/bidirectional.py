@@ -47,7 +47,7 @@ class Bidirectional(Layer):
 
     Raises
     ------
-    TypeError, ValueError
+    ValueError
         If `layer` is no such layer, `merge_mode` is not known, the two layers differ where they must not, or
         at the call if the number of initial states is not that of both.
 
@@ -231,7 +231,7 @@ def _check_layer(name, layer):
     needed = ("go_backwards", "return_sequences", "return_state", "stateful")
     missing = [n for n in needed if not hasattr(layer, n)] if isinstance(layer, Layer) else needed
     if missing:
-        raise TypeError(
+        raise ValueError(
             f"Bidirectional: {name} must be a recurrent layer such as LSTM(64), with {', '.join(needed)}; "
             f"got {layer!r}."
         )

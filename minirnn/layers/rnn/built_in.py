@@ -43,7 +43,7 @@ def checked(layer, label, units, dropout=0.0, recurrent_dropout=0.0) -> tuple[in
 
     Raises
     ------
-    TypeError, ValueError
+    ValueError
         If `units` is no integer of 1 or more, or a rate is no number in [0, 1].
     """
     units = positive_int(layer, "units", units, label)

@@ -61,7 +61,7 @@ recurrent_constraint, bias_constraint, dropout, recurrent_dropout, seed
 
     Raises
     ------
-    TypeError, ValueError
+    ValueError
         If an argument is none of these.
 
     References
@@ -309,7 +309,7 @@ recurrent_dropout, seed
 
     Raises
     ------
-    TypeError, ValueError
+    ValueError
         If an argument is none of these; at the call as `RNN`, if a size but those of batch and time is not
         known or differs from that at first, or if no window fits.
     """

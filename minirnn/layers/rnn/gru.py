@@ -41,7 +41,7 @@ class GRUCell(BuiltInCell):
 
     Raises
     ------
-    TypeError, ValueError
+    ValueError
         If `units` is no positive integer, a rate is not in [0, 1], or a name is not known.
 
     References
@@ -126,7 +126,7 @@ recurrent_constraint, bias_constraint, dropout, recurrent_dropout, seed, reset_a
 
     Raises
     ------
-    TypeError, ValueError
+    ValueError
         As `GRUCell` and `RNN`.
     """
 

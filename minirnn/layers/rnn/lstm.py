@@ -40,7 +40,7 @@ class LSTMCell(BuiltInCell):
 
     Raises
     ------
-    TypeError, ValueError
+    ValueError
         If `units` is no positive integer, a rate is not in [0, 1], or a name is not known.
 
     References
@@ -122,7 +122,7 @@ kernel_constraint, recurrent_constraint, bias_constraint, dropout, recurrent_dro
 
     Raises
     ------
-    TypeError, ValueError
+    ValueError
         As `LSTMCell` and `RNN`.
     """
 

@@ -34,7 +34,7 @@ class SimpleRNNCell(BuiltInCell):
 
     Raises
     ------
-    TypeError, ValueError
+    ValueError
         If `units` is no positive integer, a rate is not in [0, 1], or a name is not known.
 
     References
@@ -102,7 +102,7 @@ bias_constraint, dropout, recurrent_dropout, seed
 
     Raises
     ------
-    TypeError, ValueError
+    ValueError
         As `SimpleRNNCell` and `RNN`.
     """
 

@@ -17,10 +17,10 @@ from minirnn.utils.registry import deserialize_part, serialize_keras_object
 
 
 def check_cell(cell, where) -> None:
-    """Raise TypeError unless an object is a cell: has ``call`` and ``state_size``."""
+    """Raise ValueError unless an object is a cell: has ``call`` and ``state_size``."""
     missing = [name for name in ("call", "state_size") if not hasattr(cell, name)]
     if missing:
-        raise TypeError(
+        raise ValueError(
             f"{where}: a cell needs a method call(inputs, states) and an attribute state_size (an int, a "
             f"TensorShape, or a structure of these); {cell!r} has no {' and no '.join(missing)}."
         )
@@ -66,13 +66,13 @@ class StackedRNNCells(Layer):
 
     Raises
     ------
-    TypeError, ValueError
+    ValueError
         If one of them is no cell, or there are none.
     """
 
     def __init__(self, cells, **kwargs):
         if not isinstance(cells, list | tuple):
-            raise TypeError(f"{type(self).__name__}: cells must be a list of cells; got {cells!r}.")
+            raise ValueError(f"{type(self).__name__}: cells must be a list of cells; got {cells!r}.")
         cells = list(cells)
         if not cells:
             raise ValueError(f"{type(self).__name__}: at least one cell is needed; got none.")

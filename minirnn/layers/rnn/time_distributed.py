@@ -25,7 +25,7 @@ class TimeDistributed(Wrapper):
 
     Raises
     ------
-    TypeError, ValueError
+    ValueError
         If `layer` is no layer; at the call, if an input has fewer than three axes or no time steps, or the
         mask does not start with (batch, time).
     """
