@@ -79,7 +79,7 @@ class LeakyReLU(Layer):
     Parameters
     ----------
     negative_slope : float
-        0 or more.
+        0 or more; ``alpha`` is its older name.
 
     Raises
     ------
@@ -88,6 +88,7 @@ class LeakyReLU(Layer):
     """
 
     def __init__(self, negative_slope=0.3, **kwargs):
+        negative_slope = kwargs.pop("alpha", negative_slope)
         super().__init__(**kwargs)
         if negative_slope is None or negative_slope < 0:
             raise ValueError(

@@ -97,7 +97,10 @@ class Conv1D(Layer):
         self.bias_constraint = constraints.get(bias_constraint)
         self.kernel: Any = None
         self.bias: Any = None
-        self.input_spec = InputSpec(ndim=3)
+        self.input_spec = InputSpec(ndim=3, min_ndim=3)
+
+    # The number of axes that windows lie along.
+    rank = 1
 
     @property
     def _time_axis(self) -> int:
@@ -132,7 +135,8 @@ class Conv1D(Layer):
                 regularizer=self.bias_regularizer,
                 constraint=self.bias_constraint,
             )
-        self.input_spec = InputSpec(ndim=3, axes={axis: features})
+        channels = -1 if self.data_format == "channels_last" else 1
+        self.input_spec = InputSpec(ndim=3, min_ndim=3, axes={channels: features})
 
     def _check_windows(self, shape):
         check_windows(

@@ -197,11 +197,31 @@ class Layer(Configured, Tracked, Typed):
         self.built = True
 
     def compute_output_shape(self, *shapes, **named_shapes):
-        """Return the shape of the output for an input of the given shape (with None for any size)."""
-        built = all(layer.built for layer in self._flatten_layers())
+        """Return the shape of the output for an input of the given shape (with None for any size).
+
+        Raises
+        ------
+        ValueError
+            If `call` needs more arguments than shapes are given for.
+        """
         args, kwargs = self._symbolic_inputs(shapes, named_shapes)
-        outputs = (self if built else copy.deepcopy(self))(*args, **kwargs)
-        return tree.map_structure(lambda t: t.shape, outputs)
+        try:
+            inspect.signature(self.call).bind(*args, **kwargs)
+        except TypeError as error:
+            names = [n for n in signature_of(type(self).call).names if n not in ("training", "mask")]
+            raise ValueError(
+                f"{self._where}: compute_output_shape takes the shapes of what call is given, of "
+                f"{', '.join(names)}; {error}."
+            ) from error
+        return tree.map_structure(lambda t: t.shape, self.compute_output_spec(*args, **kwargs))
+
+    def compute_output_spec(self, *args, **kwargs):
+        """Return the symbolic outputs of a call on symbolic tensors that belongs to no model.
+
+        The layer is not built by it, and knows no `input` and `output` from it.
+        """
+        built = all(layer.built for layer in self._flatten_layers())
+        return (copy.copy(self) if built else copy.deepcopy(self))(*args, **kwargs)
 
     def _symbolic_inputs(self, shapes, named_shapes):
         if not shapes and len(named_shapes) == 1:

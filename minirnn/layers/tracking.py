@@ -170,11 +170,14 @@ class Tracked:
         Raises
         ------
         ValueError
-            If the shape has an unknown axis, a name is not known, or the layer is built already.
+            If the shape has an unknown axis, `name` has a "/", another name is not known, or the layer is
+            built already.
         """
         self._check_super_called()
         if isinstance(shape, str):
             raise ValueError(f"{self._where}: add_weight needs shape first; give the name as name={shape!r}.")
+        if name is not None and (not isinstance(name, str) or "/" in name):
+            raise ValueError(f"{self._where}: add_weight needs a name, a str without '/'; got {name!r}.")
         if self.built and not self._building:
             raise ValueError(
                 f"{self._where}: add_weight came after the layer was built, where its weights are known to "

@@ -69,3 +69,9 @@ def test_rescaling_of_integers_gives_floats(x, scale, offset):
 def test_rescaling_takes_a_scale_for_each_feature():
     y = layers.Rescaling([1.0, 10.0], [0.0, 1.0])(np.ones((2, 2)))
     assert y.numpy().tolist() == [[1, 11], [1, 11]]
+
+
+def test_the_older_name_of_a_negative_slope_is_taken():
+    layer = layers.LeakyReLU(alpha=0.25)
+    assert layer.get_config()["negative_slope"] == 0.25
+    assert layer(np.array([[-4.0]])).numpy().item() == -1

@@ -82,3 +82,11 @@ def test_it_learns_to_copy_what_was_three_steps_before():
     kernel = model.get_weights()[0]
     np.testing.assert_allclose(kernel[0], np.eye(2), atol=0.05)
     np.testing.assert_allclose(kernel[1:], 0, atol=0.05)
+
+
+@pytest.mark.parametrize("data_format, axis", [("channels_last", -1), ("channels_first", 1)])
+def test_what_it_says_of_itself_is_what_keras_says(data_format, axis):
+    layer = layers.Conv1D(3, 2, data_format=data_format)
+    assert (layer.rank, layer.input_spec.min_ndim, layer.input_spec.axes) == (1, 3, {})
+    layer.build((None, 6, 6))
+    assert (layer.input_spec.min_ndim, layer.input_spec.axes) == (3, {axis: 6})

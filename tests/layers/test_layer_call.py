@@ -328,6 +328,24 @@ def test_a_symbolic_call_inside_of_symbolic_keyword_arguments():
     assert len(y.call.inputs) == 2
 
 
+def test_compute_output_spec_is_a_call_that_leaves_no_trace():
+    layer = Dense(2)
+    x = Input((None, 3))
+    assert layer.compute_output_spec(x).shape == (None, None, 2)
+    assert not layer.built
+    layer(X)
+    assert layer.compute_output_spec(x).shape == (None, None, 2)
+    with pytest.raises(AttributeError, match="was not called on one of `Input`"):
+        _ = layer.output
+
+
+def test_compute_output_shape_says_what_other_shapes_it_needs():
+    cell = layers.LSTMCell(3, name="c")
+    with pytest.raises(ValueError, match=r"LSTMCell 'c': .* takes the shapes .* inputs, states; .*'states'"):
+        cell.compute_output_shape((2, 4))
+    assert cell.compute_output_shape((2, 4), [(2, 3), (2, 3)]) == ((2, 3), [(2, 3), (2, 3)])
+
+
 def test_compute_output_shape_does_not_build():
     layer = Dense(5)
     assert layer.compute_output_shape((None, 7, 3)) == (None, 7, 5)

@@ -193,6 +193,9 @@ def test_add_weight_refuses_unknown_axes_names_and_a_layer_that_is_built():
         layer.add_weight("kernel")
     with pytest.raises(ValueError, match="zeroes"):
         layer.add_weight(shape=(2,), initializer="zeroes")
+    for name in ("k/b", 3):
+        with pytest.raises(ValueError, match="Dense 'd': add_weight needs a name, a str without '/'; got"):
+            layer.add_weight(shape=(2,), name=name)
     layer.build((None, 3))
     with pytest.raises(ValueError, match="Dense 'd': add_weight came after the layer was built"):
         layer.add_weight(shape=(2,))

@@ -119,10 +119,20 @@ recurrent_constraint, bias_constraint, dropout, recurrent_dropout, seed
     def _channel_axis(self) -> int:
         return -1 if self.data_format == "channels_last" else 1
 
+    def state_shape(self, places) -> TensorShape:
+        """Return the shape of a state with these places, without the batch axis."""
+        return TensorShape((*places, self.filters) if self._channel_axis == -1 else (self.filters, *places))
+
     def _set_state_shapes(self, places):
-        shape = (*places, self.filters) if self._channel_axis == -1 else (self.filters, *places)
-        self.output_size = TensorShape(shape)
+        self.output_size = self.state_shape(places)
         self.state_shapes = self.state_size = [self.output_size, self.output_size]
+
+    def places_of(self, step_shape) -> list:
+        """Return the sizes of a state's places for a step's input, None for what is not known."""
+        steps = step_shape[1:-1] if self._channel_axis == -1 else step_shape[2:]
+        spans = [(k - 1) * d + 1 for k, d in zip(self.kernel_size, self.dilation_rate)]
+        axes = zip(steps, spans, self.strides)
+        return [None if axis[0] is None else count_of_windows(*axis, self.padding) for axis in axes]
 
     def expect(self, step_shape, where) -> None:
         """Take over the sizes of a step's input, on which those of the states depend.
@@ -132,9 +142,7 @@ recurrent_constraint, bias_constraint, dropout, recurrent_dropout, seed
         ValueError
             In the name of `where`, if one of them is not known or no window fits.
         """
-        channels = step_shape[self._channel_axis]
-        steps = tuple(step_shape[1:-1] if self._channel_axis == -1 else step_shape[2:])
-        if None in (*steps, channels):
+        if None in step_shape[1:]:
             raise ValueError(
                 f"{where}: all sizes but those of batch and time must be known, as those of states depend "
                 f"on them; got {tuple(step_shape[1:])} for one step."
@@ -143,9 +151,7 @@ recurrent_constraint, bias_constraint, dropout, recurrent_dropout, seed
             name: getattr(self, name) for name in ("padding", "data_format", "strides", "dilation_rate")
         }
         check_windows(where, step_shape, self.kernel_size, **options)
-        spans = [(k - 1) * d + 1 for k, d in zip(self.kernel_size, self.dilation_rate)]
-        axes = zip(steps, spans, self.strides)
-        self._set_state_shapes([count_of_windows(*axis, self.padding) for axis in axes])
+        self._set_state_shapes(self.places_of(step_shape))
 
     def build(self, input_shape):
         if len(input_shape) != self.rank + 2:
@@ -267,6 +273,15 @@ class ConvLSTM(RNN):
         self._expect(sequences_shape)
         super().build(sequences_shape, initial_state_shape)
         self.input_spec = InputSpec(shape=(None, None, *sequences_shape[2:]))
+
+    def compute_output_shape(self, sequences_shape, initial_state_shape=None):
+        """Return the shapes of what a call returns; here the sizes of places may be unknown, as in Keras."""
+        if None not in sequences_shape[2:] or len(sequences_shape) != self.rank + 3:
+            return super().compute_output_shape(sequences_shape)
+        batch, time, *step = sequences_shape
+        state = tuple(self.cell.state_shape(self.cell.places_of((batch, *step))))
+        output = (batch, time, *state) if self.return_sequences else (batch, *state)
+        return (output, (batch, *state), (batch, *state)) if self.return_state else output
 
     def get_config(self) -> dict:
         config = super().get_config()

@@ -62,7 +62,9 @@ class StackedRNNCells(Layer):
     Attributes
     ----------
     state_size : list
-        The ``state_size`` of each cell. States come and go as a list with the states of each cell.
+        The ``state_size`` of each cell. States come and go as a list with the states of each cell, those too
+        that are one, as of a GRUCell, in a list of their own, whether they are symbolic or values. (Keras
+        3.15.1 has that list for values alone.)
 
     Raises
     ------

@@ -203,3 +203,27 @@ def test_in_a_model_that_trains_and_predicts():
     assert losses[-1] < 0.5 * losses[0]
     with kernels.use_tier("generic"):
         np.testing.assert_allclose(model.predict(x[:5], verbose=0), model(x[:5]).numpy(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+@pytest.mark.parametrize("padding, strides", [("same", 1), ("same", 2), ("valid", 2)])
+@pytest.mark.parametrize("return_sequences", [False, True])
+def test_shapes_are_known_but_for_the_places_that_are_not(data_format, padding, strides, return_sequences):
+    layer = layers.ConvLSTM2D(
+        3,
+        2,
+        strides,
+        padding,
+        data_format,
+        return_sequences=return_sequences,
+        return_state=True,
+    )
+    shape = (2, 4, 6, 7, 2) if data_format == "channels_last" else (2, 4, 2, 6, 7)
+    known = layer.compute_output_shape(shape)
+    place = 2 if data_format == "channels_last" else 3
+    partly = layer.compute_output_shape(tuple(None if i == place else n for i, n in enumerate(shape)))
+    for got, whole in zip(partly, known, strict=True):
+        axis = place - 1 + len(whole) - 4
+        assert got == tuple(None if i == axis else n for i, n in enumerate(whole))
+    if data_format == "channels_last":
+        assert layer.compute_output_shape((None,) * 4 + (2,))[1] == (None, None, None, 3)
