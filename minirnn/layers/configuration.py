@@ -10,6 +10,21 @@ from minirnn.dtype_policies import DTypePolicy
 from minirnn.utils.registry import CustomObjectScope, deserialize_keras_object, get_registered_name
 
 
+class OfBuild:
+    """A weight that ``build`` makes: asked for before, it says so, and `hasattr` is False, as in Keras."""
+
+    def __set_name__(self, owner, name):
+        self.name = name
+
+    def __get__(self, layer, owner=None) -> Any:
+        if layer is None:
+            return self
+        raise AttributeError(
+            f"{layer._where}: You must build the layer before accessing `{self.name}`: call it on data, or "
+            "build(input_shape)."
+        )
+
+
 def default(method):
     """Mark a method of `Layer` as the one of a class that does not override it."""
     method._is_default = True

@@ -3,7 +3,7 @@
 from typing import Any
 
 from minirnn import activations, constraints, initializers, ops, regularizers
-from minirnn.layers.configuration import positive_int
+from minirnn.layers.configuration import OfBuild, positive_int
 from minirnn.layers.input_spec import InputSpec
 from minirnn.layers.layer import Layer
 from minirnn.layers.windows import check_not_both, check_windows, data_format_of, integers_of, padding_of
@@ -53,6 +53,11 @@ class Conv1D(Layer):
     Input (batch, steps, features), output (batch, windows, filters). A mask is not passed on, as in Keras.
     """
 
+    # The number of axes that windows lie along.
+    rank = 1
+    kernel: Any = OfBuild()
+    bias: Any = OfBuild()
+
     def __init__(
         self,
         filters,
@@ -95,12 +100,7 @@ class Conv1D(Layer):
         self.bias_regularizer = regularizers.get(bias_regularizer)
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
-        self.kernel: Any = None
-        self.bias: Any = None
         self.input_spec = InputSpec(ndim=3, min_ndim=3)
-
-    # The number of axes that windows lie along.
-    rank = 1
 
     @property
     def _time_axis(self) -> int:
@@ -127,6 +127,7 @@ class Conv1D(Layer):
             regularizer=self.kernel_regularizer,
             constraint=self.kernel_constraint,
         )
+        self.bias = None
         if self.use_bias:
             self.bias = self.add_weight(
                 name="bias",

@@ -3,7 +3,7 @@
 from typing import Any
 
 from minirnn import activations, constraints, initializers, ops, regularizers
-from minirnn.layers.configuration import positive_int
+from minirnn.layers.configuration import OfBuild, positive_int
 from minirnn.layers.input_spec import InputSpec
 from minirnn.layers.layer import Layer
 
@@ -37,6 +37,9 @@ class Dense(Layer):
     Input (batch, ..., features), output (batch, ..., units).
     """
 
+    kernel: Any = OfBuild()
+    bias: Any = OfBuild()
+
     def __init__(
         self,
         units,
@@ -63,8 +66,6 @@ class Dense(Layer):
         self.bias_regularizer = regularizers.get(bias_regularizer)
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
-        self.kernel: Any = None
-        self.bias: Any = None
         self.input_spec = InputSpec(min_ndim=2)
         self.supports_masking = True
 
@@ -77,6 +78,7 @@ class Dense(Layer):
             regularizer=self.kernel_regularizer,
             constraint=self.kernel_constraint,
         )
+        self.bias = None
         if self.use_bias:
             self.bias = self.add_weight(
                 name="bias",

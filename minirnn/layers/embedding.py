@@ -7,7 +7,7 @@ import numpy as np
 from minirnn import backend, constraints, initializers, ops, regularizers
 from minirnn.autograd import Tensor
 from minirnn.kernels.padding import note_host_mask
-from minirnn.layers.configuration import positive_int
+from minirnn.layers.configuration import OfBuild, positive_int
 from minirnn.layers.layer import Layer
 
 
@@ -43,6 +43,8 @@ class Embedding(Layer):
     `output_dim` at its end.
     """
 
+    embeddings: Any = OfBuild()
+
     def __init__(
         self,
         input_dim,
@@ -71,7 +73,6 @@ class Embedding(Layer):
         self.supports_masking = mask_zero
         # Indices stay what they are: float32 would merge those beyond 2**24.
         self.autocast = False
-        self.embeddings: Any = None
         if weights is not None:
             self.build()
             self.set_weights(weights if isinstance(weights, list) and len(weights) == 1 else [weights])

@@ -130,6 +130,27 @@ def test_build_need_take_no_shape():
     assert len(again.weights) == 1
 
 
+@pytest.mark.parametrize(
+    "make, shape, names",
+    [
+        (lambda: Dense(2, name="it"), (None, 3), ["kernel", "bias"]),
+        (lambda: layers.Conv1D(2, 1, name="it"), (None, 4, 3), ["kernel", "bias"]),
+        (lambda: layers.Embedding(5, 2, name="it"), (None, 3), ["embeddings"]),
+        (lambda: layers.SimpleRNNCell(2, name="it"), (None, 3), ["kernel", "recurrent_kernel", "bias"]),
+        (lambda: layers.GRUCell(2, name="it"), (None, 3), ["kernel", "recurrent_kernel", "bias"]),
+        (lambda: layers.LSTMCell(2, name="it"), (None, 3), ["kernel", "recurrent_kernel", "bias"]),
+    ],
+)
+def test_what_build_makes_is_not_there_before(make, shape, names):
+    layer = make()
+    for name in names:
+        assert not hasattr(layer, name)
+        with pytest.raises(AttributeError, match=f"'it': You must build the layer before accessing `{name}`"):
+            getattr(layer, name)
+    layer.build(shape)
+    assert [id(getattr(layer, name)) for name in names] == [id(v) for v in layer.weights]
+
+
 def test_build_by_hand_builds_and_is_not_repeated():
     layer = Dense(2)
     layer.build((None, 3))

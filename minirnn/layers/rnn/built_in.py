@@ -2,11 +2,12 @@
 
 import inspect
 from collections.abc import Callable
+from typing import Any
 
 from minirnn import activations, constraints, initializers, kernels, ops, regularizers
 from minirnn.autograd import Tensor, inferring_shapes
 from minirnn.kernels import cudnn_rnn, fused
-from minirnn.layers.configuration import positive_int, share_to_drop
+from minirnn.layers.configuration import OfBuild, positive_int, share_to_drop
 from minirnn.layers.input_spec import InputSpec
 from minirnn.layers.layer import Layer
 from minirnn.layers.rnn.dropout_rnn_cell import DropoutRNNCell
@@ -71,6 +72,9 @@ class BuiltInCell(DropoutRNNCell, Layer):
     recurrent_activation: Callable
     bias_initializer: Callable
     state_size: int | list[int]
+    kernel: Any = OfBuild()
+    recurrent_kernel: Any = OfBuild()
+    bias: Any = OfBuild()
 
     def __init__(self, *, units, dropout, recurrent_dropout, use_bias, seed, implementation=2, **options):
         units, dropout, recurrent_dropout = checked(
@@ -91,7 +95,6 @@ class BuiltInCell(DropoutRNNCell, Layer):
         self.seed_generator = SeedGenerator(seed)
         self.state_size = units
         self.output_size = units
-        self.kernel = self.recurrent_kernel = self.bias = None
 
     def build(self, input_shape):
         if len(input_shape) != 2:
@@ -107,6 +110,7 @@ class BuiltInCell(DropoutRNNCell, Layer):
         """Add the weights of these shapes under their names, with the initializers and so on of each."""
         for name, shape in {"kernel": kernel, "recurrent_kernel": recurrent_kernel, "bias": bias}.items():
             if name == "bias" and not self.use_bias:
+                self.bias = None
                 continue
             option = name.removesuffix("_kernel")
             weight = self.add_weight(
