@@ -139,6 +139,7 @@ def reduce_weighted_values(
     values = convert(values, dtype)
     weight = apply_mask(sample_weight, mask, values.dtype, reduction)
     if weight is not None:
+        values, weight = squeeze_or_expand_to_same_rank(values, convert(weight))
         values = values * (weight := _fit_weight(weight, values))
     if reduction in (None, "none") or not values.ndim or values.shape == (0,):
         return values
@@ -160,8 +161,6 @@ def _fit_weight(weight: Tensor, values: Tensor) -> Tensor:
     shape = weight.shape
     if not values.ndim:
         return weight
-    if len(shape) == values.ndim + 1 and shape[-1] == 1:
-        weight = ops.squeeze(weight, -1)
     weight = _append_axes(weight, values.ndim)
     if any(n not in (1, m) for n, m in zip(weight.shape, values.shape)) or weight.ndim > values.ndim:
         raise ValueError(

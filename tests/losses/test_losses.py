@@ -276,6 +276,27 @@ def test_an_integer_weight_counts_as_so_many_repetitions(seed, name):
     assert np.allclose(float(loss(y, p, sample_weight=counts)), float(np.sum(repeated)))
 
 
+@pytest.mark.parametrize(
+    "values, weights, shape",
+    [
+        ((2,), (2, 1), (2, 1)),
+        ((2,), (2,), (2,)),
+        ((2, 3), (2, 1), (2, 3)),
+        ((2, 3), (2, 3, 1), (2, 3)),
+        ((2, 3), (2,), (2, 3)),
+        ((2, 1), (2,), (2, 1)),
+    ],
+)
+def test_weights_of_a_column_for_a_vector_of_values_give_a_column(values, weights, shape):
+    y, p = np.zeros((*values, 2)), np.random.default_rng(0).normal(size=(*values, 2))
+    w = np.arange(1.0, 1 + np.prod(weights)).reshape(weights)
+    loss = losses.MeanSquaredError(reduction=None, dtype="float64")(y, p, sample_weight=w)
+    plain = (p**2).mean(-1)
+    assert loss.shape == shape
+    expected = plain * w.reshape(w.shape[: len(values)] + (1,) * (len(values) - w.ndim))
+    np.testing.assert_allclose(loss.numpy().reshape(values), expected)
+
+
 @given(seed=seeds)
 def test_a_mask_leaves_a_mean_over_what_it_holds(seed):
     rng = np.random.default_rng(seed)

@@ -191,3 +191,23 @@ def test_accuracy_and_crossentropy_mean_what_they_mean_in_keras(keras, y_shape, 
     assert metrics.resolve_accuracy(y_shape, p_shape).__name__ == type(theirs).__name__
     loss = compile_utils.get_loss("crossentropy", y, p)
     assert losses.resolve_crossentropy(y_shape, p_shape).__name__ == loss.fn.__name__
+
+
+@pytest.mark.parametrize(
+    "values, weights", [((2,), (2, 1)), ((2,), (2,)), ((2, 3), (2, 1)), ((2, 3), (2, 3, 1)), ((2, 1), (2,))]
+)
+def test_unreduced_values_have_the_shape_that_they_have_in_keras(keras, values, weights):
+    p, w = np.ones((*values, 2), np.float32), np.arange(1, 1 + np.prod(weights)).reshape(weights)
+    ours, theirs = (
+        module.losses.MeanSquaredError(reduction=None)(0 * p, p, sample_weight=w)
+        for module in (minirnn, keras)
+    )
+    np.testing.assert_allclose(np.asarray(ours), np.asarray(theirs))
+    assert ours.shape == tuple(theirs.shape)
+
+
+def test_a_weight_for_each_sample_of_a_sequence_is_for_keras_what_the_page_of_differences_says(keras):
+    values = np.arange(9.0, dtype=np.float32).reshape(3, 3, 1)
+    weight = np.array([1.0, 2.0, 3.0], np.float32)
+    found = float(keras.losses.MeanSquaredError()(0 * values, values, weight))
+    assert np.isclose(found, 50.67, atol=0.01)
