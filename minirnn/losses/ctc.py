@@ -1,5 +1,9 @@
 """Connectionist temporal classification as a loss: labels whose places among the frames are not known."""
 
+import warnings
+
+import numpy as np
+
 from minirnn import backend
 from minirnn.autograd import Tensor, convert, convert_float
 from minirnn.losses.labels import pieces
@@ -15,7 +19,8 @@ def ctc(y_true, y_pred) -> Tensor:
     Parameters
     ----------
     y_true : array of int, shape (batch, places)
-        Class numbers from 1, padded with 0, the blank, behind their end.
+        Class numbers from 1, padded with 0, the blank, behind their end. If a label has zeros before that,
+        its first places count, as many as it has other numbers: so it is in Keras.
     y_pred : array, shape (batch, frames, classes)
         Logits. Frames that a mask leaves out are passed over, wherever they are; Keras does not take a mask.
 
@@ -26,8 +31,13 @@ def ctc(y_true, y_pred) -> Tensor:
     Raises
     ------
     ValueError
-        If the shapes do not match; if a label has a number that is no class, or a blank before its end; if it
-        is longer than its frames, counting the blanks that must stand between like symbols.
+        If the shapes do not match; if a label has a number that is no class; if it is longer than its frames,
+        counting the blanks that must stand between like symbols.
+
+    Warns
+    -----
+    UserWarning
+        If a label has a blank before its end, as its last symbols are then lost.
 
     See Also
     --------
@@ -49,7 +59,7 @@ def ctc(y_true, y_pred) -> Tensor:
         seen, frames = labels if y_true._host is None else y_true._host, y_pred.shape[1]
     else:
         seen, frames = labels, mask.sum(axis=1)
-    check_ctc("ctc", seen, (seen != _BLANK).sum(axis=1), frames, y_pred.shape, _BLANK)
+    _check_labels(seen, frames, y_pred.shape)
     if y_pred.dtype.itemsize < 4:
         y_pred = convert(y_pred, "float32")
     return ctc_of_rows(y_pred, labels, (labels != _BLANK).sum(axis=1), mask, _BLANK)
@@ -68,13 +78,24 @@ def _check_shapes(y_true, y_pred) -> None:
         )
 
 
+def _check_labels(labels, frames, shape, first=0) -> None:
+    lengths = (labels != _BLANK).sum(axis=1)
+    check_ctc("ctc", labels, lengths, frames, shape, None, first)
+    # Of labels that are on a GPU alone nothing more is read.
+    if isinstance(labels, np.ndarray) and ((labels[:, :-1] == _BLANK) & (labels[:, 1:] != _BLANK)).any():
+        warnings.warn(
+            f"ctc: a label has the blank, {_BLANK}, before its end. As in Keras its first places count, as "
+            "many as it has other numbers, and the rest of it is lost.",
+            stacklevel=2,
+        )
+
+
 def _check_targets(y_true, y_pred_shape) -> None:
     labels = y_true if backend.is_array(y_true) else convert(y_true).data
     _check_shapes(labels.shape, (len(labels), *y_pred_shape[1:]))
     first = 0
     for piece in pieces(labels):
-        lengths = (piece != _BLANK).sum(axis=1)
-        check_ctc("ctc", piece, lengths, y_pred_shape[1], y_pred_shape, _BLANK, first)
+        _check_labels(piece, y_pred_shape[1], y_pred_shape, first)
         first += len(piece)
 
 

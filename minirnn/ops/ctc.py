@@ -199,7 +199,8 @@ def check_ctc(where, labels, lengths, frames, shape, blank, first=0) -> None:
     frames : array of int, shape (rows,), or int for all
     shape : tuple of int
         (..., frames, classes): of the logits.
-    blank : int
+    blank : int, optional
+        No label may have it; without one, any class may stand in a label.
     first : int
         The number of the first row, where `labels` is a piece of an array.
     """
@@ -219,7 +220,9 @@ def check_ctc(where, labels, lengths, frames, shape, blank, first=0) -> None:
 
 
 def _no_symbol(xp, labels, classes, blank):
-    wrong = (labels < 0) | (labels >= classes) | (labels == blank)
+    wrong = (labels < 0) | (labels >= classes)
+    if blank is not None:
+        wrong |= labels == blank
     return wrong | (labels != xp.floor(labels)) if labels.dtype.kind == "f" else wrong
 
 
@@ -231,9 +234,10 @@ def _complaint(label, length, frames, labels, shape, blank) -> str:
         return f"an output's length must be from 0 to {available}, the number of frames; got {frames}."
     wrong = label[_no_symbol(np, label, shape[-1], blank)]
     if wrong.size:
+        wanted = f"other than the blank's, {blank}, which may stand behind it only"
         return (
-            f"a label must be made of class numbers from 0 to {shape[-1] - 1} other than the blank's, "
-            f"{blank}, which may stand behind it only; got {wrong[0]} among its first {length}."
+            f"a label must be made of class numbers from 0 to {shape[-1] - 1} "
+            f"{'that are integers' if blank is None else wanted}; got {wrong[0]} among its first {length}."
         )
     repeats = int((label[1:] == label[:-1]).sum())
     return (

@@ -92,3 +92,11 @@ def test_decoding_is_that_of_keras(keras, seed, options):
     theirs, their_scores = keras.ops.ctc_decode(logits, lengths, **options)
     np.testing.assert_array_equal(symbols, theirs)
     np.testing.assert_allclose(scores, their_scores, rtol=1e-5, atol=1e-5)
+
+
+def test_a_label_with_a_blank_inside_has_the_loss_that_it_has_in_keras(keras):
+    logits = (np.arange(24).reshape(2, 4, 3).astype("float32") - 12) / 100
+    labels = np.array([[1, 2, 1, 0], [1, 2, 0, 2]])
+    with pytest.warns(UserWarning, match="a label has the blank"):
+        loss = float(losses.CTC()(labels, logits))
+    assert np.isclose(loss, float(keras.losses.CTC()(labels, logits)), rtol=1e-6)
