@@ -4,6 +4,8 @@ Each takes a Tensor, array or symbolic tensor of floats and gives one of the sam
 shape, elementwise unless it has an `axis`.
 """
 
+from typing import Any
+
 from minirnn import ops
 from minirnn.autograd import convert
 from minirnn.ops.symbolic import op
@@ -33,12 +35,12 @@ def relu6(x):
     return ops.relu6(x)
 
 
-def softmax(x, axis=-1):
+def softmax(x, axis: Any = -1):
     """Return ``exp(x) / sum(exp(x))``, the sum along `axis`: positive numbers that sum to 1."""
     return ops.softmax(x, axis=axis)
 
 
-def log_softmax(x, axis=-1):
+def log_softmax(x, axis: Any = -1):
     """Return the logarithm of `softmax`, without its underflow."""
     return ops.log_softmax(x, axis=axis)
 
@@ -68,7 +70,7 @@ def softsign(x):
     return ops.softsign(x)
 
 
-def squareplus(x, b=4):
+def squareplus(x, b: float = 4):
     """Return ``(x + sqrt(x**2 + b)) / 2`` (Barron 2021)."""
     return ops.squareplus(x, b=b)
 
@@ -206,7 +208,7 @@ _table = registry.Table(
 swish, hard_swish = silu, hard_silu
 
 
-def get(identifier):
+def get(identifier) -> Any:
     """Return an activation from its name, its config or itself; None gives `linear`.
 
     Raises

@@ -3,6 +3,8 @@
 An optimizer applies a Variable's constraint after each of its updates.
 """
 
+from typing import Any
+
 from minirnn import config, ops
 from minirnn.autograd import Tensor, convert
 from minirnn.utils import registry
@@ -36,7 +38,7 @@ class MaxNorm(Constraint):
         0 for the inputs of each unit of a kernel of shape (inputs, units).
     """
 
-    def __init__(self, max_value=2, axis=0):
+    def __init__(self, max_value: float = 2, axis: Any = 0):
         self.max_value, self.axis = max_value, axis
 
     def __call__(self, w) -> Tensor:
@@ -58,7 +60,7 @@ class NonNeg(Constraint):
 class UnitNorm(Constraint):
     """Norms of 1 along `axis`; see `MaxNorm`."""
 
-    def __init__(self, axis=0):
+    def __init__(self, axis: Any = 0):
         self.axis = axis
 
     def __call__(self, w) -> Tensor:
@@ -81,7 +83,7 @@ class MinMaxNorm(Constraint):
         See `MaxNorm`.
     """
 
-    def __init__(self, min_value=0.0, max_value=1.0, rate=1.0, axis=0):
+    def __init__(self, min_value=0.0, max_value=1.0, rate=1.0, axis: Any = 0):
         self.min_value, self.max_value, self.rate, self.axis = min_value, max_value, rate, axis
 
     def __call__(self, w) -> Tensor:
@@ -105,7 +107,7 @@ _table = registry.Table(
 max_norm, non_neg, unit_norm, min_max_norm = MaxNorm, NonNeg, UnitNorm, MinMaxNorm
 
 
-def get(identifier):
+def get(identifier) -> Any:
     """Return a constraint from its name, its config, its class, or itself; None gives None.
 
     Raises

@@ -5,6 +5,7 @@ given no seed picks one when it is made.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -56,7 +57,7 @@ class Constant(Initializer):
     value : float or array
     """
 
-    def __init__(self, value=0.0):
+    def __init__(self, value: Any = 0.0):
         self.value = value
 
     def __call__(self, shape, dtype=None):
@@ -363,7 +364,7 @@ variance_scaling = VarianceScaling
 IdentityInitializer, OrthogonalInitializer = Identity, Orthogonal
 
 
-def get(identifier):
+def get(identifier) -> Any:
     """Return an initializer from its name, its config, its class, itself, or an array of values.
 
     Raises

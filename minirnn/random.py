@@ -9,6 +9,7 @@ differ from one backend to the next as well.
 import numbers
 import operator
 import random as python_random
+from typing import Any
 
 import numpy as np
 
@@ -207,7 +208,7 @@ def uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None) -> Tensor:
     return Tensor(x)
 
 
-def randint(shape, minval, maxval, dtype="int32", seed=None) -> Tensor:
+def randint(shape, minval, maxval, dtype: Any = "int32", seed=None) -> Tensor:
     """Draw integers evenly from ``[minval, maxval)``.
 
     Raises
@@ -223,7 +224,7 @@ def randint(shape, minval, maxval, dtype="int32", seed=None) -> Tensor:
 
 
 @op
-def categorical(logits, num_samples, dtype="int32", seed=None) -> Tensor:
+def categorical(logits, num_samples, dtype: Any = "int32", seed=None) -> Tensor:
     """Draw class numbers with probabilities ``softmax(logits)``.
 
     Parameters

@@ -1,6 +1,7 @@
 """Regularizers under the names of ``keras.regularizers``: callables from a weight to a scalar penalty."""
 
 import math
+from typing import Any
 
 from minirnn import config, ops
 from minirnn.autograd import Tensor, convert
@@ -123,7 +124,7 @@ _table = registry.Table(
 l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer
 
 
-def get(identifier):
+def get(identifier) -> Any:
     """Return a regularizer from its name, its config, its class, or itself; None gives None.
 
     Raises

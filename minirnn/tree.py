@@ -5,6 +5,7 @@ a structure, which people write by hand, never over a graph or a sequence.
 """
 
 from collections import OrderedDict
+from typing import Any
 
 
 def is_nested(value) -> bool:
@@ -48,7 +49,7 @@ def flatten(structure, is_leaf=None) -> list:
     return leaves
 
 
-def map_structure(function, *structures, is_leaf=None):
+def map_structure(function, *structures, is_leaf=None) -> Any:
     """Return the structure of the first argument with `function` applied to the leaves of all.
 
     Raises
@@ -65,7 +66,7 @@ def map_structure(function, *structures, is_leaf=None):
     return _rebuild(first, [map_structure(function, *c, is_leaf=is_leaf) for c in children])
 
 
-def pack_sequence_as(structure, flat, is_leaf=None):
+def pack_sequence_as(structure, flat, is_leaf=None) -> Any:
     """Return `flat`, a sequence of leaves, in the form of `structure`.
 
     Raises
@@ -109,6 +110,6 @@ def is_shape(value) -> bool:
     )
 
 
-def map_shape_structure(function, structure):
+def map_shape_structure(function, structure) -> Any:
     """Return `structure`, whose leaves are shapes, with `function` applied to each shape."""
     return map_structure(function, structure, is_leaf=is_shape)

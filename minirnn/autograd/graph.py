@@ -7,6 +7,7 @@ a recursive topological sort, whatever the length of the sequence.
 
 import heapq
 import itertools
+from collections.abc import Callable
 from contextlib import contextmanager
 from typing import Any
 
@@ -222,7 +223,9 @@ def _gradients(output, inputs, cotangent, create_graph, retain_graph) -> list:
     return [by_leaf.get(id(t)) if t.node is None else between.get((id(t.node), t.index)) for t in inputs]
 
 
-def grad(target, inputs=None, output_gradients=None, *, argnums=0, create_graph=None, retain_graph=False):
+def grad(
+    target, inputs=None, output_gradients=None, *, argnums: Any = 0, create_graph=None, retain_graph=False
+) -> Any:
     """Differentiate a function, or a Tensor that was computed.
 
     ``grad(function, argnums=0)`` returns a function that gives the gradient of the scalar `function`
@@ -266,7 +269,9 @@ def grad(target, inputs=None, output_gradients=None, *, argnums=0, create_graph=
     return gradients[0] if single else gradients
 
 
-def value_and_grad(function, argnums=0, *, has_aux=False, create_graph=None):
+def value_and_grad(
+    function, argnums: Any = 0, *, has_aux=False, create_graph=None
+) -> Callable[..., tuple[Any, Any]]:
     """Return a function that gives the value of `function` and its gradient; see `grad`.
 
     Parameters

@@ -50,7 +50,8 @@ class Variable(Tensor):
         super().__init__(backend.owned(backend.asarray(value, dtype), value))
         self.name = name or "variable"
         self.path = path or self.name
-        self.regularizer = self.constraint = None
+        self.regularizer: Any = None
+        self.constraint: Any = None
         self.created_trainable = self._trainable = bool(trainable)
         self.requires_grad = self._trainable and self.data.dtype.kind == "f"
 

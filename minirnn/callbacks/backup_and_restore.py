@@ -56,7 +56,9 @@ class BackupAndRestore(Callback):
     runs_last = True
     writes_folder = True
 
-    def __init__(self, backup_dir, save_freq="epoch", double_checkpoint=False, delete_checkpoint=True):
+    def __init__(
+        self, backup_dir, save_freq: int | str = "epoch", double_checkpoint=False, delete_checkpoint=True
+    ):
         super().__init__()
         if not backup_dir:
             raise ValueError("BackupAndRestore: backup_dir is empty; give the name of a folder.")

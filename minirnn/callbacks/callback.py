@@ -30,7 +30,7 @@ class Callback:
     """
 
     def __init__(self):
-        self.params: dict | None = None
+        self.params: Any = None
         self._model: Any = None
 
     @property
@@ -44,45 +44,45 @@ class Callback:
         self._model = model
 
     @_default
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch, logs: Any = None):
         """Called at the start of epoch number `epoch`, counted from 0."""
 
     @_default
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch, logs: Any = None):
         """Called when an epoch and its validation are done."""
 
     @_default
-    def on_batch_begin(self, batch, logs=None):
+    def on_batch_begin(self, batch, logs: Any = None):
         """The older name of `on_train_batch_begin`."""
 
     @_default
-    def on_batch_end(self, batch, logs=None):
+    def on_batch_end(self, batch, logs: Any = None):
         """The older name of `on_train_batch_end`."""
 
     @_default
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch, logs: Any = None):
         """Called before batch number `batch` of an epoch of `fit`, counted from 0."""
         self.on_batch_begin(batch, logs=logs)
 
     @_default
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch, logs: Any = None):
         """Called after a batch of `fit`; `batch` is the last one with ``steps_per_execution`` above 1."""
         self.on_batch_end(batch, logs=logs)
 
     @_default
-    def on_test_batch_begin(self, batch, logs=None):
+    def on_test_batch_begin(self, batch, logs: Any = None):
         """Called before a batch of `evaluate` or of the validation in `fit`."""
 
     @_default
-    def on_test_batch_end(self, batch, logs=None):
+    def on_test_batch_end(self, batch, logs: Any = None):
         """Called after a batch of `evaluate` or of the validation in `fit`."""
 
     @_default
-    def on_predict_batch_begin(self, batch, logs=None):
+    def on_predict_batch_begin(self, batch, logs: Any = None):
         """Called before a batch of `predict`."""
 
     @_default
-    def on_predict_batch_end(self, batch, logs=None):
+    def on_predict_batch_end(self, batch, logs: Any = None):
         """Called after a batch of `predict`, with its outputs as ``logs["outputs"]``."""
 
     @_default
@@ -99,27 +99,27 @@ class Callback:
         """
 
     @_default
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Any = None):
         """Called at the start of `fit`."""
 
     @_default
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Any = None):
         """Called at the end of `fit`, with the logs of the last epoch."""
 
     @_default
-    def on_test_begin(self, logs=None):
+    def on_test_begin(self, logs: Any = None):
         """Called at the start of `evaluate` or of the validation in `fit`."""
 
     @_default
-    def on_test_end(self, logs=None):
+    def on_test_end(self, logs: Any = None):
         """Called at the end of `evaluate` or of the validation in `fit`."""
 
     @_default
-    def on_predict_begin(self, logs=None):
+    def on_predict_begin(self, logs: Any = None):
         """Called at the start of `predict`."""
 
     @_default
-    def on_predict_end(self, logs=None):
+    def on_predict_end(self, logs: Any = None):
         """Called at the end of `predict`."""
 
     def get_state(self) -> dict:

@@ -1,5 +1,7 @@
 """`EarlyStopping`: ends training when a value has stopped improving."""
 
+from typing import Any
+
 from minirnn.callbacks.monitor import MonitorCallback
 from minirnn.callbacks.progress import say
 from minirnn.optimizers.arguments import check_count
@@ -45,7 +47,7 @@ class EarlyStopping(MonitorCallback):
     def __init__(
         self,
         monitor="val_loss",
-        min_delta=0,
+        min_delta: float = 0,
         patience=0,
         verbose=0,
         mode="auto",
@@ -60,8 +62,9 @@ class EarlyStopping(MonitorCallback):
         self._reset()
 
     def _reset(self):
-        self.best, self.best_weights, self.best_epoch = None, None, 0
-        self.wait = self.stopped_epoch = 0
+        self.best = None
+        self.best_weights: Any = None
+        self.best_epoch = self.wait = self.stopped_epoch = 0
 
     def on_train_begin(self, logs=None):
         self._reset()

@@ -3,6 +3,7 @@
 import difflib
 import operator
 import warnings
+from typing import Any
 
 from minirnn import losses
 from minirnn.callbacks.callback import Callback
@@ -38,10 +39,10 @@ class MonitorCallback(Callback):
             )
             mode = "auto"
         self.monitor, self.mode = monitor, mode
-        self.best = baseline
+        self.best: Any = baseline
         self.min_delta = abs(min_delta)
         # `operator.lt` or `operator.gt`, from the start of training on.
-        self.monitor_op = None
+        self.monitor_op: Any = None
 
     def _set_monitor_op(self, required=True):
         """Find out which way is better.

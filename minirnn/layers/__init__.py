@@ -1,5 +1,7 @@
 """Layers: `Layer`, the base of all, and one class a kind under Keras's names."""
 
+from typing import Any
+
 from minirnn.layers.activation import ELU, Activation, LeakyReLU, ReLU, Softmax
 from minirnn.layers.activity_regularization import ActivityRegularization
 from minirnn.layers.attention import AdditiveAttention, Attention
@@ -147,7 +149,7 @@ def serialize(layer) -> dict:
     return serialize_keras_object(layer)
 
 
-def deserialize(config, custom_objects=None) -> Layer:
+def deserialize(config, custom_objects=None) -> Any:
     """Return the layer, without weights, that a config of `serialize` describes.
 
     Raises

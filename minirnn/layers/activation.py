@@ -136,7 +136,7 @@ class Softmax(Layer):
     With ``mask=`` at the call (of the inputs' shape, or one that broadcasts), what is masked gets 0.
     """
 
-    def __init__(self, axis=-1, **kwargs):
+    def __init__(self, axis: Any = -1, **kwargs):
         super().__init__(**kwargs)
         self.axis = axis
         self.supports_masking = True

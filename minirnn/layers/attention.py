@@ -1,5 +1,7 @@
 """`Attention` and `AdditiveAttention`: the mean of values, weighted by how well keys match a query."""
 
+from typing import Any
+
 from minirnn import ops, random
 from minirnn.autograd import Tensor
 from minirnn.layers.configuration import share_to_drop
@@ -58,7 +60,8 @@ class Attention(Layer):
         self.seed = seed
         if dropout > 0:
             self.seed_generator = random.SeedGenerator(seed)
-        self.scale = self.concat_score_weight = None
+        self.scale: Any = None
+        self.concat_score_weight: Any = None
         self.supports_masking = True
 
     def build(self, input_shape):
@@ -111,7 +114,14 @@ class Attention(Layer):
                 )
         return [None if m is None else ops.cast(m, "bool") for m in mask[:2]]
 
-    def call(self, inputs, mask=None, training=False, return_attention_scores=False, use_causal_mask=False):
+    def call(
+        self,
+        inputs,
+        mask=None,
+        training: bool | None = False,
+        return_attention_scores=False,
+        use_causal_mask=False,
+    ):
         self._check_shapes([x.shape for x in inputs] if isinstance(inputs, list | tuple) else inputs.shape)
         query_mask, value_mask = self._checked_masks(inputs, mask)
         query, value, key = (*inputs, inputs[1])[:3]

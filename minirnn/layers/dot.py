@@ -1,6 +1,7 @@
 """`Dot`: products of two tensors along an axis of each, row by row of the batch."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -83,6 +84,6 @@ class Dot(Merge):
         return {**super().get_config(), "axes": self.axes, "normalize": self.normalize}
 
 
-def dot(inputs, axes=-1, **kwargs):
+def dot(inputs, axes: Any = -1, **kwargs) -> Any:
     """Call a new `Dot` layer on `inputs`."""
     return Dot(axes=axes, **kwargs)(inputs)

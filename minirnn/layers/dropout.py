@@ -51,7 +51,7 @@ class Dropout(Layer):
             f"{self._where}: noise_shape must be a tuple of positive integers and None; got {noise_shape!r}."
         )
 
-    def call(self, inputs, training=False):
+    def call(self, inputs, training: bool | None = False):
         if not training or self.rate == 0:
             return inputs
         if self.noise_shape is not None:

@@ -4,6 +4,7 @@ import copy
 import functools
 import inspect
 import warnings
+from typing import Any
 
 from minirnn import backend, regularizers, tree
 from minirnn.autograd import Tensor, convert, inferring, inferring_shapes
@@ -58,7 +59,7 @@ class _OfFirstCall:
     def __init__(self, index):
         self.index = index
 
-    def __get__(self, layer, owner=None):
+    def __get__(self, layer, owner=None) -> Any:
         if layer is None:
             return self
         if layer._first_call is None:
@@ -131,7 +132,7 @@ class Layer(Configured, Tracked, Typed):
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self.autocast = autocast
         self.built = False
-        self.input_spec = None
+        self.input_spec: Any = None
         self.supports_masking = not is_default(type(self).compute_mask)
         self._trainable = bool(trainable)
         self._set_policy(dtype)
@@ -196,7 +197,7 @@ class Layer(Configured, Tracked, Typed):
         self._let_weights_be_cast()
         self.built = True
 
-    def compute_output_shape(self, *shapes, **named_shapes):
+    def compute_output_shape(self, *shapes, **named_shapes) -> Any:
         """Return the shape of the output for an input of the given shape (with None for any size).
 
         Raises
@@ -235,19 +236,19 @@ class Layer(Configured, Tracked, Typed):
         return [tensors(shape) for shape in shapes], named
 
     @default
-    def compute_mask(self, inputs, previous_mask):
+    def compute_mask(self, inputs, previous_mask) -> Any:
         """Return the mask of the outputs; by default that of the inputs."""
         return previous_mask
 
     # The call.
 
-    def call(self, *args, **kwargs):
+    def call(self, *args, **kwargs) -> Any:
         """Compute the outputs; to be overridden."""
         raise NotImplementedError(
             f"{self._where}: define call(self, inputs) to say what this layer computes."
         )
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args, **kwargs) -> Any:
         """Call the layer on tensors, arrays or symbolic tensors, building it first where it is not.
 
         Parameters

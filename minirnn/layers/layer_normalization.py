@@ -51,12 +51,12 @@ class LayerNormalization(Layer):
 
     def __init__(
         self,
-        axis=-1,
+        axis: Any = -1,
         epsilon=1e-3,
         center=True,
         scale=True,
-        beta_initializer="zeros",
-        gamma_initializer="ones",
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
         beta_regularizer=None,
         gamma_regularizer=None,
         beta_constraint=None,

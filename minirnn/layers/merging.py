@@ -5,6 +5,7 @@ the missing ones after the batch axis.
 """
 
 import functools
+from typing import Any
 
 from minirnn import backend, ops, tree
 from minirnn.layers.layer import Layer
@@ -192,36 +193,36 @@ class Concatenate(Merge):
         return {**super().get_config(), "axis": self.axis}
 
 
-def add(inputs, **kwargs):
+def add(inputs, **kwargs) -> Any:
     """Call a new `Add` layer on `inputs`."""
     return Add(**kwargs)(inputs)
 
 
-def subtract(inputs, **kwargs):
+def subtract(inputs, **kwargs) -> Any:
     """Call a new `Subtract` layer on `inputs`."""
     return Subtract(**kwargs)(inputs)
 
 
-def multiply(inputs, **kwargs):
+def multiply(inputs, **kwargs) -> Any:
     """Call a new `Multiply` layer on `inputs`."""
     return Multiply(**kwargs)(inputs)
 
 
-def average(inputs, **kwargs):
+def average(inputs, **kwargs) -> Any:
     """Call a new `Average` layer on `inputs`."""
     return Average(**kwargs)(inputs)
 
 
-def maximum(inputs, **kwargs):
+def maximum(inputs, **kwargs) -> Any:
     """Call a new `Maximum` layer on `inputs`."""
     return Maximum(**kwargs)(inputs)
 
 
-def minimum(inputs, **kwargs):
+def minimum(inputs, **kwargs) -> Any:
     """Call a new `Minimum` layer on `inputs`."""
     return Minimum(**kwargs)(inputs)
 
 
-def concatenate(inputs, axis=-1, **kwargs):
+def concatenate(inputs, axis=-1, **kwargs) -> Any:
     """Call a new `Concatenate` layer on `inputs`."""
     return Concatenate(axis=axis, **kwargs)(inputs)

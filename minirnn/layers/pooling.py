@@ -1,5 +1,7 @@
 """Poolings along time: of each window, and of the whole sequence, the largest number or the mean."""
 
+from typing import Any
+
 from minirnn import ops
 from minirnn.layers.input_spec import InputSpec
 from minirnn.layers.layer import Layer
@@ -57,7 +59,7 @@ class MaxPooling1D(_Pooling1D):
     Input (batch, steps, features), output (batch, windows, features). A mask is not passed on, as in Keras.
     """
 
-    def __init__(self, pool_size=2, strides=None, padding="valid", data_format=None, **kwargs):
+    def __init__(self, pool_size: Any = 2, strides=None, padding="valid", data_format=None, **kwargs):
         super().__init__(pool_size, strides, padding, data_format, **kwargs)
 
     def call(self, inputs):

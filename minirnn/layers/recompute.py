@@ -1,6 +1,7 @@
 """`recompute`: less memory for more time, around a function, a layer or a recurrent layer."""
 
 import functools
+from typing import Any
 
 from minirnn import tree
 from minirnn.autograd.tensor import state
@@ -12,7 +13,7 @@ from minirnn.layers.wrapper import Wrapper
 from minirnn.ops.symbolic import KerasTensor, symbolic_call
 
 
-def recompute(target, steps=None):
+def recompute(target, steps=None) -> Any:
     """Return a layer or function that computes the same, and keeps less until the reverse pass.
 
     A recurrent layer, or the two of a `Bidirectional`, keeps the states after every so many steps, and the
@@ -127,7 +128,7 @@ class Recompute(Wrapper):
         return self.layer.compute_mask(inputs, previous_mask) if self.layer.supports_masking else None
 
     @property
-    def states(self):
+    def states(self) -> Any:
         """The states that the layer carries, if it does; see `RNN`."""
         return getattr(self.layer, "states", None)
 

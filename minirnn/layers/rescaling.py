@@ -1,5 +1,7 @@
 """`Rescaling`: inputs · scale + offset."""
 
+from typing import Any
+
 from minirnn import ops
 from minirnn.layers.layer import Layer
 from minirnn.utils import registry
@@ -18,7 +20,7 @@ class Rescaling(Layer):
     The output has the layer's dtype, also where the input is of integers.
     """
 
-    def __init__(self, scale, offset=0.0, **kwargs):
+    def __init__(self, scale, offset: Any = 0.0, **kwargs):
         super().__init__(**kwargs)
         self.scale = scale
         self.offset = offset

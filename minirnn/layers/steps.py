@@ -1,5 +1,7 @@
 """Layers that add, take or repeat steps: `ZeroPadding1D`, `Cropping1D`, `UpSampling1D`."""
 
+from typing import Any
+
 from minirnn import ops
 from minirnn.layers.configuration import positive_int
 from minirnn.layers.input_spec import InputSpec
@@ -28,7 +30,7 @@ class ZeroPadding1D(Layer):
     Input (batch, steps, features), output (batch, before + steps + after, features).
     """
 
-    def __init__(self, padding=1, data_format=None, **kwargs):
+    def __init__(self, padding: Any = 1, data_format=None, **kwargs):
         super().__init__(**kwargs)
         self.data_format = data_format_of(self._where, data_format)
         self.padding = integers_of(self._where, "padding", padding, 2, least=0)
@@ -60,7 +62,7 @@ class Cropping1D(Layer):
     Input (batch, steps, features), output (batch, steps that are left, features).
     """
 
-    def __init__(self, cropping=(1, 1), **kwargs):
+    def __init__(self, cropping: Any = (1, 1), **kwargs):
         super().__init__(**kwargs)
         self.cropping = integers_of(self._where, "cropping", cropping, 2, least=0)
         self.input_spec = InputSpec(ndim=3)
@@ -98,7 +100,7 @@ class UpSampling1D(Layer):
     Input (batch, steps, features), output (batch, size · steps, features).
     """
 
-    def __init__(self, size=2, **kwargs):
+    def __init__(self, size: Any = 2, **kwargs):
         size = positive_int(self, "size", size, kwargs.get("name"))
         super().__init__(**kwargs)
         self.size = size

@@ -1,5 +1,7 @@
 """`Wrapper`: what layers that work through another one have in common."""
 
+from typing import Any
+
 from minirnn.layers.layer import Layer
 from minirnn.utils.registry import deserialize_part, serialize_keras_object
 
@@ -25,7 +27,7 @@ class Wrapper(Layer):
                 f"{type(self).__name__}: layer must be a layer such as Dense(10); got {layer!r}."
             )
         super().__init__(**kwargs)
-        self.layer = layer
+        self.layer: Any = layer
 
     def build(self, input_shape=None):
         if not self.layer.built:

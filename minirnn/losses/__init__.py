@@ -1,5 +1,7 @@
 """Losses under the names of ``keras.losses``: functions, one value a sample, and classes to reduce them."""
 
+from typing import Any
+
 from minirnn.losses.crossentropy import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
@@ -150,7 +152,7 @@ _table = registry.Table(
 )
 
 
-def get(identifier):
+def get(identifier) -> Any:
     """Return a loss function or `Loss` from its name, its config, its class, or itself; None gives None.
 
     Raises

@@ -170,7 +170,7 @@ class BinaryCrossentropy(LossFunctionWrapper):
         from_logits=False,
         label_smoothing=0.0,
         axis=-1,
-        reduction="sum_over_batch_size",
+        reduction: str | None = "sum_over_batch_size",
         name="binary_crossentropy",
         dtype=None,
     ):
@@ -187,7 +187,7 @@ class CategoricalCrossentropy(LossFunctionWrapper):
         from_logits=False,
         label_smoothing=0.0,
         axis=-1,
-        reduction="sum_over_batch_size",
+        reduction: str | None = "sum_over_batch_size",
         name="categorical_crossentropy",
         dtype=None,
     ):
@@ -205,7 +205,7 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
         self,
         from_logits=False,
         ignore_class=None,
-        reduction="sum_over_batch_size",
+        reduction: str | None = "sum_over_batch_size",
         axis=-1,
         name="sparse_categorical_crossentropy",
         dtype=None,

@@ -109,5 +109,5 @@ class CTC(LossFunctionWrapper):
 
     integer_targets = True
 
-    def __init__(self, reduction="sum_over_batch_size", name="ctc", dtype=None):
+    def __init__(self, reduction: str | None = "sum_over_batch_size", name="ctc", dtype=None):
         super().__init__(ctc, reduction, name, dtype)

@@ -5,6 +5,8 @@ References
 Lin et al. 2017, "Focal loss for dense object detection", equations 4 and 5.
 """
 
+from typing import Any
+
 from minirnn import config, ops
 from minirnn.autograd import Tensor
 from minirnn.losses.crossentropy import fit_classes, smooth_bits
@@ -61,7 +63,7 @@ def binary_focal_crossentropy(
 
 
 def categorical_focal_crossentropy(
-    y_true, y_pred, alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0, axis=-1
+    y_true, y_pred, alpha: Any = 0.25, gamma=2.0, from_logits=False, label_smoothing=0.0, axis=-1
 ) -> Tensor:
     """Return ``-sum(alpha * (1 - p)**gamma * y_true * log(p))`` over the classes.
 
@@ -107,7 +109,7 @@ class BinaryFocalCrossentropy(LossFunctionWrapper):
         from_logits=False,
         label_smoothing=0.0,
         axis=-1,
-        reduction="sum_over_batch_size",
+        reduction: str | None = "sum_over_batch_size",
         name="binary_focal_crossentropy",
         dtype=None,
     ):
@@ -124,12 +126,12 @@ class CategoricalFocalCrossentropy(LossFunctionWrapper):
 
     def __init__(
         self,
-        alpha=0.25,
+        alpha: Any = 0.25,
         gamma=2.0,
         from_logits=False,
         label_smoothing=0.0,
         axis=-1,
-        reduction="sum_over_batch_size",
+        reduction: str | None = "sum_over_batch_size",
         name="categorical_focal_crossentropy",
         dtype=None,
     ):

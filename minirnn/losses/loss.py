@@ -37,7 +37,7 @@ class Loss:
     # Whether a mask of the predictions says which values count; otherwise `call` finds it on them.
     masks_values = True
 
-    def __init__(self, name=None, reduction="sum_over_batch_size", dtype=None):
+    def __init__(self, name=None, reduction: str | None = "sum_over_batch_size", dtype=None):
         self.name = name or auto_name(type(self).__name__)
         if reduction not in _REDUCTIONS:
             raise ValueError(
@@ -133,7 +133,7 @@ def _append_axes(x: Tensor, ndim) -> Tensor:
 
 
 def reduce_weighted_values(
-    values, sample_weight=None, mask=None, reduction="sum_over_batch_size", dtype=None
+    values, sample_weight=None, mask=None, reduction: str | None = "sum_over_batch_size", dtype=None
 ):
     """Return a loss from its values, weights, and mask; see `Loss`."""
     values = convert(values, dtype)
@@ -182,7 +182,7 @@ class LossFunctionWrapper(Loss):
         Handed on to `fn`.
     """
 
-    def __init__(self, fn, reduction="sum_over_batch_size", name=None, dtype=None, **kwargs):
+    def __init__(self, fn, reduction: str | None = "sum_over_batch_size", name=None, dtype=None, **kwargs):
         super().__init__(name, reduction, dtype)
         self.fn = fn
         self._fn_kwargs = kwargs

@@ -118,35 +118,41 @@ def cosine_similarity(y_true, y_pred, axis=-1) -> Tensor:
 class MeanSquaredError(LossFunctionWrapper):
     """See `mean_squared_error` and `Loss`."""
 
-    def __init__(self, reduction="sum_over_batch_size", name="mean_squared_error", dtype=None):
+    def __init__(self, reduction: str | None = "sum_over_batch_size", name="mean_squared_error", dtype=None):
         super().__init__(mean_squared_error, reduction, name, dtype)
 
 
 class MeanAbsoluteError(LossFunctionWrapper):
     """See `mean_absolute_error` and `Loss`."""
 
-    def __init__(self, reduction="sum_over_batch_size", name="mean_absolute_error", dtype=None):
+    def __init__(self, reduction: str | None = "sum_over_batch_size", name="mean_absolute_error", dtype=None):
         super().__init__(mean_absolute_error, reduction, name, dtype)
 
 
 class MeanAbsolutePercentageError(LossFunctionWrapper):
     """See `mean_absolute_percentage_error` and `Loss`."""
 
-    def __init__(self, reduction="sum_over_batch_size", name="mean_absolute_percentage_error", dtype=None):
+    def __init__(
+        self, reduction: str | None = "sum_over_batch_size", name="mean_absolute_percentage_error", dtype=None
+    ):
         super().__init__(mean_absolute_percentage_error, reduction, name, dtype)
 
 
 class MeanSquaredLogarithmicError(LossFunctionWrapper):
     """See `mean_squared_logarithmic_error` and `Loss`."""
 
-    def __init__(self, reduction="sum_over_batch_size", name="mean_squared_logarithmic_error", dtype=None):
+    def __init__(
+        self, reduction: str | None = "sum_over_batch_size", name="mean_squared_logarithmic_error", dtype=None
+    ):
         super().__init__(mean_squared_logarithmic_error, reduction, name, dtype)
 
 
 class Huber(LossFunctionWrapper):
     """See `huber` and `Loss`."""
 
-    def __init__(self, delta=1.0, reduction="sum_over_batch_size", name="huber_loss", dtype=None):
+    def __init__(
+        self, delta=1.0, reduction: str | None = "sum_over_batch_size", name="huber_loss", dtype=None
+    ):
         delta = checked_number("Huber", "delta", delta, 0)
         super().__init__(huber, reduction, name, dtype, delta=delta)
 
@@ -154,12 +160,14 @@ class Huber(LossFunctionWrapper):
 class LogCosh(LossFunctionWrapper):
     """See `log_cosh` and `Loss`."""
 
-    def __init__(self, reduction="sum_over_batch_size", name="log_cosh", dtype=None):
+    def __init__(self, reduction: str | None = "sum_over_batch_size", name="log_cosh", dtype=None):
         super().__init__(log_cosh, reduction, name, dtype)
 
 
 class CosineSimilarity(LossFunctionWrapper):
     """See `cosine_similarity` and `Loss`."""
 
-    def __init__(self, axis=-1, reduction="sum_over_batch_size", name="cosine_similarity", dtype=None):
+    def __init__(
+        self, axis=-1, reduction: str | None = "sum_over_batch_size", name="cosine_similarity", dtype=None
+    ):
         super().__init__(cosine_similarity, reduction, name, dtype, axis=axis)

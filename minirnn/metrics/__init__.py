@@ -1,5 +1,7 @@
 """Metrics under the names of ``keras.metrics``: running figures over batches, kept in Variables."""
 
+from typing import Any
+
 from minirnn.losses import (
     binary_crossentropy,
     binary_focal_crossentropy,
@@ -216,7 +218,7 @@ _table = registry.Table(
 )
 
 
-def get(identifier):
+def get(identifier) -> Any:
     """Return a `Metric` or metric function from its name, its config, its class, or itself; None gives None.
 
     "accuracy" depends on the shapes it will meet: see `resolve_accuracy`.

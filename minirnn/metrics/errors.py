@@ -124,7 +124,7 @@ class Poisson(MeanError):
 class BinaryCrossentropy(MeanError):
     """The mean of `losses.binary_crossentropy`."""
 
-    def __init__(self, name="binary_crossentropy", dtype=None, from_logits=False, label_smoothing=0):
+    def __init__(self, name="binary_crossentropy", dtype=None, from_logits=False, label_smoothing: float = 0):
         options = {"from_logits": from_logits, "label_smoothing": label_smoothing}
         super().__init__(losses.binary_crossentropy, name, dtype, **options)
 
@@ -133,7 +133,12 @@ class CategoricalCrossentropy(MeanError):
     """The mean of `losses.categorical_crossentropy`."""
 
     def __init__(
-        self, name="categorical_crossentropy", dtype=None, from_logits=False, label_smoothing=0, axis=-1
+        self,
+        name="categorical_crossentropy",
+        dtype=None,
+        from_logits=False,
+        label_smoothing: float = 0,
+        axis=-1,
     ):
         options = {"from_logits": from_logits, "label_smoothing": label_smoothing, "axis": axis}
         super().__init__(losses.categorical_crossentropy, name, dtype, **options)

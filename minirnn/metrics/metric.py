@@ -1,5 +1,7 @@
 """The base class of metrics, and the means that most of them are."""
 
+from typing import Any
+
 from minirnn import backend, config, dtype_policies, initializers, ops
 from minirnn.autograd import Tensor, Variable, convert, no_grad
 from minirnn.backend import allowance
@@ -78,7 +80,9 @@ class Metric:
         self._track()  # a list or dict may have grown since it was set
         return [*self._variables, *(v for metric in self._metrics for v in metric.variables)]
 
-    def add_variable(self, shape, initializer="zeros", dtype=None, aggregation="sum", name=None) -> Variable:
+    def add_variable(
+        self, shape, initializer: Any = "zeros", dtype=None, aggregation="sum", name=None
+    ) -> Variable:
         """Make a Variable of the metric's state.
 
         Parameters
@@ -107,7 +111,7 @@ class Metric:
         known.append(variable)
         return variable
 
-    def add_weight(self, shape=(), initializer="zeros", dtype=None, name=None) -> Variable:
+    def add_weight(self, shape: Any = (), initializer: Any = "zeros", dtype=None, name=None) -> Variable:
         """Make a Variable; see `add_variable`."""
         return self.add_variable(shape, initializer or "zeros", dtype, name=name)
 
@@ -120,7 +124,7 @@ class Metric:
         """Take a batch into account."""
         raise NotImplementedError(f"{type(self).__name__} must define update_state().")
 
-    def result(self):
+    def result(self) -> Any:
         """Return the value for all batches since the last reset: a scalar Tensor or a dict of them."""
         raise NotImplementedError(f"{type(self).__name__} must define result().")
 

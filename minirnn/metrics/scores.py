@@ -173,7 +173,9 @@ class R2Score(_ByColumn):
     residual: Variable
     count: Variable
 
-    def __init__(self, class_aggregation="uniform_average", num_regressors=0, name="r2_score", dtype=None):
+    def __init__(
+        self, class_aggregation: str | None = "uniform_average", num_regressors=0, name="r2_score", dtype=None
+    ):
         super().__init__(dtype, name)
         where = f"R2Score {self.name!r}"
         if class_aggregation not in (None, "uniform_average", "variance_weighted_average"):

@@ -35,7 +35,7 @@ class Evaluation(Trainer):
         steps=None,
         callbacks=None,
         return_dict=False,
-    ):
+    ) -> Any:
         """Return the loss and the metrics on some data.
 
         Parameters
@@ -98,7 +98,7 @@ class Evaluation(Trainer):
         callbacks.on_test_end(plain)
         return plain
 
-    def predict(self, x, batch_size=None, verbose: int | str = "auto", steps=None, callbacks=None):
+    def predict(self, x, batch_size=None, verbose: int | str = "auto", steps=None, callbacks=None) -> Any:
         """Return the outputs of the model, computed batch by batch without gradients.
 
         Parameters
@@ -153,7 +153,7 @@ class Evaluation(Trainer):
 
     # One batch.
 
-    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
+    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False) -> Any:
         """Update the weights by one batch; returns as `evaluate` does, of this batch alone."""
         self._check_compiled("train_on_batch")
         where = f"{self._where}: train_on_batch"
@@ -163,7 +163,7 @@ class Evaluation(Trainer):
             sample_weight = class_weights(y, class_weight, where)
         return self._on_batch(x, y, sample_weight, "train_step", return_dict, where)
 
-    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
+    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False) -> Any:
         """Return loss and metrics of one batch, as `evaluate` does."""
         self._check_compiled("test_on_batch")
         with no_grad():
@@ -187,7 +187,7 @@ class Evaluation(Trainer):
         logs = plain_logs(self._logs_of(afresh, batch, where, advice))
         return logs if return_dict else self._in_order(logs)
 
-    def predict_on_batch(self, x):
+    def predict_on_batch(self, x) -> Any:
         """Return the outputs for one batch as NumPy arrays, in the structure of the outputs."""
         where = f"{self._where}: predict_on_batch"
         with explained(where):

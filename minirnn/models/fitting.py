@@ -1,5 +1,7 @@
 """`Fitting`: the loop that trains."""
 
+from typing import Any
+
 import numpy as np
 
 from minirnn.callbacks.callback_list import CallbackList
@@ -33,14 +35,14 @@ class Fitting(Evaluation):
         callbacks=None,
         validation_split=0.0,
         validation_data=None,
-        shuffle=True,
+        shuffle: bool | str = True,
         class_weight=None,
         sample_weight=None,
         initial_epoch=0,
         steps_per_epoch=None,
         validation_steps=None,
         validation_batch_size=None,
-        validation_freq=1,
+        validation_freq: Any = 1,
     ) -> History:
         """Train the model.
 

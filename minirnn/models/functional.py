@@ -3,6 +3,7 @@
 import functools
 import inspect
 import warnings
+from typing import Any
 
 from minirnn import tree
 from minirnn.autograd import Tensor, convert
@@ -104,7 +105,7 @@ class Functional(Model):
         return list(names)
 
     @property
-    def layers(self) -> list[Layer]:
+    def layers(self) -> list:
         """The layers, those of the inputs included, from the inputs to the outputs as Keras orders them."""
         return list(self._layers)
 
@@ -114,11 +115,11 @@ class Functional(Model):
         return list(self._graph.operations)
 
     @property
-    def input_shape(self):
+    def input_shape(self) -> Any:
         return _shapes(self.input)
 
     @property
-    def output_shape(self):
+    def output_shape(self) -> Any:
         return _shapes(self.output)
 
     def build(self, input_shape=None) -> None:

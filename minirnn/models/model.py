@@ -2,7 +2,7 @@
 
 from typing import Any, cast
 
-from minirnn.layers.layer import Layer, is_default
+from minirnn.layers.layer import is_default
 from minirnn.models.fitting import Fitting
 from minirnn.models.saved import Saved
 from minirnn.utils.registry import CustomObjectScope
@@ -37,6 +37,12 @@ class Model(Fitting, Saved):
     >>> model.predict(np.zeros((2, 5, 28)), verbose=0).shape
     (2, 4)
     """
+
+    # A model of symbolic tensors, a `Functional` or `Sequential` one, has these too.
+    inputs: Any
+    outputs: Any
+    input_shape: Any
+    output_shape: Any
 
     def __new__(cls, *args, **kwargs):
         if cls is Model and _functional_arguments(args, kwargs):
@@ -85,11 +91,11 @@ class Model(Fitting, Saved):
             super()._pass_mask(inputs, outputs, mask)
 
     @property
-    def layers(self) -> list[Layer]:
+    def layers(self) -> list:
         """The layers of the model, not those inside of them."""
         return self._sublayers()
 
-    def get_layer(self, name=None, index=None) -> Layer:
+    def get_layer(self, name=None, index=None) -> Any:
         """Return a layer by its name or its place.
 
         Raises

@@ -178,7 +178,7 @@ class Sequential(Model):
         return x
 
     @property
-    def layers(self) -> list[Layer]:
+    def layers(self) -> list:
         """The layers without that of the input."""
         return list(self._stack)
 
@@ -191,11 +191,11 @@ class Sequential(Model):
         return self._tensors[index]
 
     @property
-    def input(self):
+    def input(self) -> Any:
         return self._symbolic(0, "input")
 
     @property
-    def output(self):
+    def output(self) -> Any:
         return self._symbolic(-1, "output")
 
     @property
@@ -207,11 +207,11 @@ class Sequential(Model):
         return tree.flatten(self._symbolic(-1, "outputs"))
 
     @property
-    def input_shape(self):
+    def input_shape(self) -> Any:
         return self._symbolic(0, "input_shape").shape
 
     @property
-    def output_shape(self):
+    def output_shape(self) -> Any:
         return tree.map_structure(lambda t: t.shape, self._symbolic(-1, "output_shape"))
 
     def get_config(self) -> dict:

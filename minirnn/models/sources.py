@@ -339,7 +339,15 @@ class IterableSource(_BatchSource):
 
 
 def source_of(
-    x, y=None, sample_weight=None, *, where, batch_size=None, steps=None, shuffle=False, class_weight=None
+    x,
+    y=None,
+    sample_weight=None,
+    *,
+    where,
+    batch_size=None,
+    steps=None,
+    shuffle: Any = False,
+    class_weight=None,
 ):
     """Return the source of batches for what a user passed as data.
 

@@ -63,8 +63,8 @@ _holding = _Holding()
 class Trainer(Layer):
     """The part of a model that learns: `compile`, the steps, and what they report."""
 
-    optimizer: optimizers.Optimizer | None = None
-    loss = None
+    optimizer: Any = None
+    loss: Any = None
     compiled = False
     stop_training = False
     stop_evaluating = False
@@ -80,14 +80,14 @@ class Trainer(Layer):
 
     def compile(
         self,
-        optimizer="rmsprop",
+        optimizer: Any = "rmsprop",
         loss=None,
         loss_weights=None,
         metrics=None,
         weighted_metrics=None,
         run_eagerly=False,
         steps_per_execution=1,
-        jit_compile="auto",
+        jit_compile: bool | str = "auto",
         auto_scale_loss=True,
     ) -> None:
         """Say how the model is to be trained.
@@ -239,7 +239,9 @@ class Trainer(Layer):
 
     # One step; each of these may be overridden.
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True) -> Tensor:
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight=None, training=True
+    ) -> Tensor:
         """Return what training minimises, a scalar Tensor: the compiled losses and `losses`.
 
         Raises
@@ -334,7 +336,7 @@ class Trainer(Layer):
         loss = self._compute_loss(x, y, y_pred, sample_weight, training=False)
         return self._report(loss, x, y, y_pred, sample_weight)
 
-    def predict_step(self, data):
+    def predict_step(self, data) -> Any:
         """Return the outputs for one batch."""
         x, _, _ = unpack_x_y_sample_weight(data)
         return self(x, training=False)

@@ -16,7 +16,7 @@ from minirnn.ops.symbolic import op
 
 
 @op
-def scan(f, init, xs=None, length=None, reverse=False, unroll=1):
+def scan(f, init, xs=None, length=None, reverse=False, unroll=1) -> Any:
     """Carry a state through the slices along the first axis.
 
     Parameters
@@ -82,7 +82,7 @@ def _stacked(values, count):
 
 
 @op
-def while_loop(cond: Any, body: Any, loop_vars, maximum_iterations=None):
+def while_loop(cond: Any, body: Any, loop_vars, maximum_iterations=None) -> Any:
     """Apply `body` to variables as long as `cond` holds.
 
     Parameters
@@ -111,7 +111,7 @@ def while_loop(cond: Any, body: Any, loop_vars, maximum_iterations=None):
 
 
 @op
-def fori_loop(lower, upper, body_fun, init_val):
+def fori_loop(lower, upper, body_fun, init_val) -> Any:
     """Apply ``body_fun(i, value)`` for each integer from `lower` up to, without, `upper`.
 
     Parameters
@@ -132,7 +132,7 @@ def fori_loop(lower, upper, body_fun, init_val):
 
 
 @op
-def cond(pred, true_fn, false_fn):
+def cond(pred, true_fn, false_fn) -> Any:
     """Return ``true_fn()`` if `pred` holds, else ``false_fn()``; only the one is called.
 
     Parameters
@@ -144,7 +144,7 @@ def cond(pred, true_fn, false_fn):
 
 
 @op
-def switch(index, branches, *operands):
+def switch(index, branches, *operands) -> Any:
     """Return ``branches[index](*operands)``; an index out of range takes the nearest branch.
 
     Parameters
@@ -162,7 +162,7 @@ def _converted(value):
 
 
 @op
-def map(f, xs):
+def map(f, xs) -> Any:
     """Return ``f`` of each slice along the first axis, stacked.
 
     Parameters
@@ -175,7 +175,7 @@ def map(f, xs):
 
 
 @op
-def vectorized_map(function, elements):
+def vectorized_map(function, elements) -> Any:
     """Return `function` of each slice along the first axis, stacked; the same as `map`.
 
     Parameters

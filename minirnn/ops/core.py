@@ -106,7 +106,7 @@ def copy(x) -> Tensor:
     return P.identity(own(x))
 
 
-def shape(x) -> tuple[int | None, ...]:
+def shape(x) -> tuple[Any, ...]:
     """Return the shape of `x` as a tuple; None stands for an unknown axis of a symbolic tensor."""
     return tuple(x.shape) if hasattr(x, "shape") else convert(x).shape
 
@@ -121,7 +121,7 @@ def ndim(x) -> int:
     return len(shape(x))
 
 
-def size(x) -> int | None:
+def size(x) -> Any:
     """Return the number of elements of `x`; None if a symbolic tensor's is unknown."""
     lengths = shape(x)
     return None if None in lengths else math.prod(n or 0 for n in lengths)

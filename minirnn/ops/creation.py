@@ -2,6 +2,7 @@
 
 import math
 import operator
+from typing import Any
 
 import numpy as np
 
@@ -114,7 +115,7 @@ def arange(start, stop=None, step=None, dtype=None) -> Tensor:
 
 
 @op
-def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0):
+def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0) -> Any:
     """Return numbers evenly spaced from `start` to `stop`; constants, to which no gradient goes.
 
     Parameters

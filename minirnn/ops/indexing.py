@@ -16,7 +16,7 @@ from minirnn.ops.symbolic import op
 
 
 @op
-def where(condition, x1=None, x2=None):
+def where(condition, x1=None, x2=None) -> Any:
     """Return `x1` where the condition holds and `x2` elsewhere; without them, where it holds.
 
     Parameters

@@ -143,7 +143,7 @@ def gelu(x, approximate=True) -> Tensor:
 
 
 @op
-def squareplus(x, b=4) -> Tensor:
+def squareplus(x, b: float = 4) -> Tensor:
     """Return (x + √(x² + b))/2, of floats: a smooth `relu` of algebraic functions alone."""
     x = convert_float(x)
     return (x + P.sqrt(P.square(x) + b)) / 2.0
@@ -188,7 +188,7 @@ def glu(x, axis=-1) -> Tensor:
 
 
 @op
-def softmax(x, axis=-1) -> Tensor:
+def softmax(x, axis: Any = -1) -> Tensor:
     """Return exp(x) divided by its sum along an axis: positive numbers that sum to 1.
 
     Parameters
@@ -205,7 +205,7 @@ def softmax(x, axis=-1) -> Tensor:
 
 
 @op
-def log_softmax(x, axis=-1) -> Tensor:
+def log_softmax(x, axis: Any = -1) -> Tensor:
     """Return the logarithm of `softmax`, precise where that is near 0; arguments as there."""
     x = convert_float(x)
     return x - P.logsumexp(x, axis=some_axes("log_softmax", axis, x.ndim), keepdims=True)

@@ -1,5 +1,7 @@
 """Means, variances and what is normalised by them."""
 
+from typing import Any
+
 import numpy as np
 
 from minirnn import config
@@ -74,7 +76,7 @@ def _aligned(parameter, x, axes):
 
 
 @op
-def layer_normalization(x, gamma=None, beta=None, axis=-1, epsilon=None) -> Tensor:
+def layer_normalization(x, gamma=None, beta=None, axis: Any = -1, epsilon=None) -> Tensor:
     """Return (x − mean) / √(variance + epsilon) · gamma + beta, mean and variance taken along `axis`.
 
     Parameters
@@ -96,7 +98,7 @@ def layer_normalization(x, gamma=None, beta=None, axis=-1, epsilon=None) -> Tens
 
 
 @op
-def rms_normalization(x, scale=None, axis=-1, epsilon=None) -> Tensor:
+def rms_normalization(x, scale=None, axis: Any = -1, epsilon=None) -> Tensor:
     """Return x / √(mean(x²) + epsilon) · scale, the mean taken along `axis`.
 
     Parameters
@@ -115,7 +117,7 @@ def rms_normalization(x, scale=None, axis=-1, epsilon=None) -> Tensor:
 
 
 @op
-def normalize(x, axis=-1, order=2, epsilon=None) -> Tensor:
+def normalize(x, axis: Any = -1, order=2, epsilon=None) -> Tensor:
     """Return `x` divided by its norm along axes, or by `epsilon` where the norm is smaller.
 
     Parameters

@@ -1,6 +1,7 @@
 """Axes and shapes: reorder, split, join, repeat."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 
@@ -364,7 +365,7 @@ def roll(x, shift, axis=None) -> Tensor:
 
 
 @op
-def rot90(array, k=1, axes=(0, 1)) -> Tensor:
+def rot90(array, k=1, axes: Any = (0, 1)) -> Tensor:
     """Return `array` turned `k` times by 90 degrees, from the first of two axes towards the second."""
     array, (a, b), k = own(array), axes, k % 4
     if k in (0, 2):

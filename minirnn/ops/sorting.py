@@ -1,6 +1,7 @@
 """Order: sorting, ranks, extremes by position, quantiles, and what lies in which interval."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -61,7 +62,7 @@ def argmin(x, axis=None, keepdims=False) -> Tensor:
 
 
 @op
-def argsort(x, axis=-1) -> Tensor:
+def argsort(x, axis: Any = -1) -> Tensor:
     """Return the indices that sort `x` along an axis, equal elements in their order; int32.
 
     Parameters
@@ -75,7 +76,7 @@ def argsort(x, axis=-1) -> Tensor:
 
 
 @op
-def sort(x, axis=-1) -> Tensor:
+def sort(x, axis: Any = -1) -> Tensor:
     """Return `x` in ascending order along an axis.
 
     Parameters
@@ -147,7 +148,7 @@ def nonzero(x) -> tuple[Tensor, ...]:
 
 
 @op
-def unique(x, sorted=True, return_index=False, return_inverse=False, return_counts=False, axis=None):
+def unique(x, sorted=True, return_index=False, return_inverse=False, return_counts=False, axis=None) -> Any:
     """Return the different elements of `x`, in ascending order.
 
     Parameters

@@ -65,7 +65,7 @@ class KerasTensor(Operators):
     """
 
     def __init__(self, shape, dtype=None, name=None):
-        self.shape = tuple(None if n is None else int(n) for n in shape)
+        self.shape: tuple[Any, ...] = tuple(None if n is None else int(n) for n in shape)
         self.dtype = np.dtype(dtype or config.floatx())
         self.name = name or "keras_tensor"
         self.call: Any = None

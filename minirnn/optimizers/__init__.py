@@ -1,5 +1,7 @@
 """Optimizers under the names of ``keras.optimizers``: `optimizer.py` is what they share."""
 
+from typing import Any
+
 from minirnn.optimizers import schedules
 from minirnn.optimizers.adadelta import Adadelta
 from minirnn.optimizers.adagrad import Adagrad
@@ -54,7 +56,7 @@ _table = registry.Table(
 )
 
 
-def get(identifier):
+def get(identifier) -> Any:
     """Return an optimizer from its name in any case, its config, its class, or itself; None gives None.
 
     Raises

@@ -1,5 +1,7 @@
 """Adadelta."""
 
+from typing import Any
+
 from minirnn import backend
 from minirnn.autograd import Tensor
 from minirnn.optimizers.arguments import check_number
@@ -33,7 +35,7 @@ class Adadelta(Optimizer):
     """
 
     @takes_common_arguments
-    def __init__(self, learning_rate=0.001, rho=0.95, epsilon=1e-7, **kwargs):
+    def __init__(self, learning_rate: Any = 0.001, rho=0.95, epsilon=1e-7, **kwargs):
         check_number(type(self).__name__, "in [0, 1]", rho=rho)
         check_number(type(self).__name__, "0 or more", epsilon=epsilon)
         super().__init__(learning_rate, **kwargs)

@@ -1,5 +1,7 @@
 """Adagrad."""
 
+from typing import Any
+
 from minirnn import backend, initializers
 from minirnn.autograd import Tensor
 from minirnn.optimizers.arguments import check_number
@@ -30,7 +32,7 @@ class Adagrad(Optimizer):
     """
 
     @takes_common_arguments
-    def __init__(self, learning_rate=0.001, initial_accumulator_value=0.1, epsilon=1e-7, **kwargs):
+    def __init__(self, learning_rate: Any = 0.001, initial_accumulator_value=0.1, epsilon=1e-7, **kwargs):
         where = type(self).__name__
         check_number(where, "0 or more", initial_accumulator_value=initial_accumulator_value, epsilon=epsilon)
         super().__init__(learning_rate, **kwargs)

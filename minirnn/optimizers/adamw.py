@@ -1,5 +1,7 @@
 """AdamW."""
 
+from typing import Any
+
 from minirnn.optimizers.adam import Adam
 from minirnn.optimizers.constructor import takes_common_arguments
 
@@ -28,7 +30,7 @@ class AdamW(Adam):
     @takes_common_arguments
     def __init__(
         self,
-        learning_rate=0.001,
+        learning_rate: Any = 0.001,
         weight_decay=0.004,
         beta_1=0.9,
         beta_2=0.999,

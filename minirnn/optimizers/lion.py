@@ -1,5 +1,7 @@
 """Lion."""
 
+from typing import Any
+
 from minirnn import backend
 from minirnn.autograd import Tensor
 from minirnn.optimizers.arguments import check_number
@@ -31,7 +33,7 @@ class Lion(Optimizer):
     """
 
     @takes_common_arguments
-    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.99, **kwargs):
+    def __init__(self, learning_rate: Any = 0.001, beta_1=0.9, beta_2=0.99, **kwargs):
         check_number(type(self).__name__, "in (0, 1]", beta_1=beta_1)
         check_number(type(self).__name__, "in [0, 1]", beta_2=beta_2)
         super().__init__(learning_rate, **kwargs)

@@ -3,6 +3,7 @@
 import functools
 import inspect
 import operator
+from typing import Any
 
 import numpy as np
 
@@ -103,7 +104,7 @@ class LossScaleOptimizer(Optimizer):
         return self._variables + self.inner_optimizer.variables
 
     @property
-    def iterations(self):
+    def iterations(self) -> Any:
         """The updates so far; steps that were left out do not count."""
         return self.inner_optimizer.iterations
 
@@ -138,7 +139,7 @@ class LossScaleOptimizer(Optimizer):
                 steps = 0
             self.step_counter.assign(steps)
 
-    def scale_loss(self, loss):
+    def scale_loss(self, loss) -> Any:
         """Return the loss times the present scale, float32 at least."""
         scale = float(self.dynamic_scale) if self.built else self.initial_scale
         loss = convert(loss)

@@ -1,6 +1,7 @@
 """Nadam."""
 
 import math
+from typing import Any
 
 from minirnn import backend
 from minirnn.autograd import Tensor, Variable
@@ -38,7 +39,7 @@ class Nadam(Optimizer):
     _u_product: Variable
 
     @takes_common_arguments
-    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, **kwargs):
+    def __init__(self, learning_rate: Any = 0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, **kwargs):
         check_number(type(self).__name__, "in [0, 1)", beta_1=beta_1, beta_2=beta_2)
         check_number(type(self).__name__, "0 or more", epsilon=epsilon)
         super().__init__(learning_rate, **kwargs)

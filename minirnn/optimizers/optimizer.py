@@ -130,7 +130,7 @@ class Optimizer(OptimizerState):
                 variable.data = backend.to_numpy(variable.data)
 
     @property
-    def iterations(self):
+    def iterations(self) -> Any:
         if self.gradient_accumulation_steps:
             return self._iterations // self.gradient_accumulation_steps
         return self._iterations
@@ -201,7 +201,7 @@ class Optimizer(OptimizerState):
         """
         raise NotImplementedError(f"{type(self).__name__} must define update_step().")
 
-    def apply_gradients(self, grads_and_vars):
+    def apply_gradients(self, grads_and_vars) -> Any:
         """Update weights from pairs of a gradient and a Variable; returns the number of calls so far."""
         grads, variables = zip(*grads_and_vars, strict=True)
         self.apply(grads, variables)
@@ -350,7 +350,7 @@ class Optimizer(OptimizerState):
         listed = any(v is variable for v in excluded)
         return not listed and not (pattern and pattern.search(variable.name))
 
-    def scale_loss(self, loss):
+    def scale_loss(self, loss) -> Any:
         """Return the loss times `loss_scale_factor`, if there is one."""
         return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
 

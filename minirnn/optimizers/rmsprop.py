@@ -1,5 +1,7 @@
 """RMSprop."""
 
+from typing import Any
+
 from minirnn import backend
 from minirnn.autograd import Tensor, Variable
 from minirnn.optimizers.arguments import check_number
@@ -35,7 +37,9 @@ class RMSprop(Optimizer):
     """
 
     @takes_common_arguments
-    def __init__(self, learning_rate=0.001, rho=0.9, momentum=0.0, epsilon=1e-7, centered=False, **kwargs):
+    def __init__(
+        self, learning_rate: Any = 0.001, rho=0.9, momentum=0.0, epsilon=1e-7, centered=False, **kwargs
+    ):
         check_number(type(self).__name__, "in [0, 1]", rho=rho, momentum=momentum)
         check_number(type(self).__name__, "0 or more", epsilon=epsilon)
         super().__init__(learning_rate, **kwargs)

@@ -1,5 +1,7 @@
 """Stochastic gradient descent."""
 
+from typing import Any
+
 from minirnn import backend
 from minirnn.autograd import Tensor, Variable
 from minirnn.optimizers.arguments import check_number
@@ -30,7 +32,7 @@ class SGD(Optimizer):
     """
 
     @takes_common_arguments
-    def __init__(self, learning_rate=0.01, momentum=0.0, nesterov=False, **kwargs):
+    def __init__(self, learning_rate: Any = 0.01, momentum=0.0, nesterov=False, **kwargs):
         check_number(type(self).__name__, "in [0, 1]", momentum=momentum)
         super().__init__(learning_rate, **kwargs)
         self.momentum, self.nesterov = float(momentum), nesterov

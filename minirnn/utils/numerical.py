@@ -50,7 +50,7 @@ def to_categorical(x, num_classes=None):
     return rows.reshape((*labels.shape, num_classes))
 
 
-def normalize(x, axis=-1, order=2):
+def normalize(x, axis=-1, order: float = 2):
     """Return `x` divided by its norm along an axis; what has norm 0 stays 0.
 
     Parameters

@@ -1,13 +1,16 @@
 """`pad_sequences`: sequences of different lengths as one array."""
 
 import operator
+from typing import Any
 
 import numpy as np
 
 _SIDES = ("pre", "post")
 
 
-def pad_sequences(sequences, maxlen=None, dtype="int32", padding="pre", truncating="pre", value=0.0):
+def pad_sequences(
+    sequences, maxlen=None, dtype: Any = "int32", padding="pre", truncating="pre", value: Any = 0.0
+):
     """Return sequences as one array: short ones padded, long ones cut.
 
     Parameters

@@ -1,5 +1,7 @@
 """`Bidirectional`: a recurrent layer and its like that reads from the end, their outputs merged."""
 
+from typing import Any
+
 from minirnn import kernels, ops, tree
 from minirnn.autograd import convert, inferring_shapes
 from minirnn.kernels.cudnn_rnn import run_pair
@@ -56,7 +58,7 @@ class Bidirectional(Layer):
     Schuster and Paliwal 1997, "Bidirectional recurrent neural networks".
     """
 
-    def __init__(self, layer, merge_mode="concat", weights=None, backward_layer=None, **kwargs):
+    def __init__(self, layer, merge_mode: str | None = "concat", weights=None, backward_layer=None, **kwargs):
         _check_layer("layer", layer)
         if backward_layer is not None:
             _check_layer("backward_layer", backward_layer)
@@ -121,7 +123,7 @@ class Bidirectional(Layer):
             weights, self._initial_weights = self._initial_weights, None
             self.set_weights(weights)
 
-    def call(self, sequences, initial_state=None, mask=None, training=False):
+    def call(self, sequences, initial_state=None, mask=None, training: bool | None = False):
         options = {}
         signature = signature_of(type(self.forward_layer).call)
         if signature.takes_training:
@@ -188,7 +190,7 @@ class Bidirectional(Layer):
         return [layer._given_states(half, batch_size) for layer, half in zip(layers, halves)]
 
     @property
-    def states(self):
+    def states(self) -> Any:
         """The Variables in which the two directions carry their states; None if they carry none."""
         both = self.forward_layer.states, self.backward_layer.states
         return None if None in both else (*tree.flatten(both[0]), *tree.flatten(both[1]))

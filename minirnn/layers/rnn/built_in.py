@@ -214,7 +214,7 @@ class BuiltInRNN(RNN):
     dropout = of_cell("dropout")
     recurrent_dropout = of_cell("recurrent_dropout")
 
-    def __init__(self, *, use_cudnn="auto", **kwargs):
+    def __init__(self, *, use_cudnn: bool | str = "auto", **kwargs):
         if use_cudnn not in ("auto", True, False):
             raise ValueError(
                 f"{type(self).__name__}: use_cudnn must be 'auto', True or False; got {use_cudnn!r}."
@@ -241,7 +241,7 @@ class BuiltInRNN(RNN):
         super().build(sequences_shape, initial_state_shape)
         self.input_spec = InputSpec(ndim=3, axes={-1: sequences_shape[-1]})
 
-    def inner_loop(self, sequences, initial_state, mask, training=False):
+    def inner_loop(self, sequences, initial_state, mask, training: bool | None = False):
         choice = kernels.select(self, sequences, mask)
         if self.use_cudnn is True and choice.tier != "cudnn":
             reasons = "\n".join(f"  - {reason}" for reason in choice.reasons["cudnn"])

@@ -74,7 +74,7 @@ class ChunkedLoop:
     def __init__(self, layer, steps=None):
         self.layer, self.steps = layer, steps
 
-    def __call__(self, sequences, initial_state, mask, training=False):
+    def __call__(self, sequences, initial_state, mask, training: bool | None = False):
         layer = self.layer
         loop = functools.partial(type(layer).inner_loop, layer)
         T = tree.flatten(sequences)[0].shape[1]

@@ -1,5 +1,7 @@
 """`GRU` and its cell, with the reset gate after or before the recurrent product."""
 
+from typing import Any
+
 from minirnn import ops, tree
 from minirnn.layers.rnn.built_in import BuiltInCell, BuiltInRNN, given, of_cell, option_names
 
@@ -55,12 +57,12 @@ class GRUCell(BuiltInCell):
     def __init__(
         self,
         units,
-        activation="tanh",
-        recurrent_activation="sigmoid",
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
         use_bias=True,
-        kernel_initializer="glorot_uniform",
-        recurrent_initializer="orthogonal",
-        bias_initializer="zeros",
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
         kernel_regularizer=None,
         recurrent_regularizer=None,
         bias_regularizer=None,
@@ -82,7 +84,7 @@ class GRUCell(BuiltInCell):
     def _bias_shape(self):
         return (2, 3 * self.units) if self.reset_after else (3 * self.units,)
 
-    def call(self, inputs, states, training=False):
+    def call(self, inputs, states, training: bool | None = False):
         (h,) = self._checked(inputs, states)
         x_dropout, h_dropout = self._masks(inputs, h, training)
         bias = recurrent_bias = None
@@ -140,12 +142,12 @@ recurrent_constraint, bias_constraint, dropout, recurrent_dropout, seed, reset_a
     def __init__(
         self,
         units,
-        activation="tanh",
-        recurrent_activation="sigmoid",
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
         use_bias=True,
-        kernel_initializer="glorot_uniform",
-        recurrent_initializer="orthogonal",
-        bias_initializer="zeros",
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
         kernel_regularizer=None,
         recurrent_regularizer=None,
         bias_regularizer=None,
@@ -162,7 +164,7 @@ recurrent_constraint, bias_constraint, dropout, recurrent_dropout, seed, reset_a
         stateful=False,
         unroll=False,
         reset_after=True,
-        use_cudnn="auto",
+        use_cudnn: bool | str = "auto",
         **kwargs,
     ):
         super().__init__(**given(locals()), **kwargs)

@@ -1,5 +1,7 @@
 """`LSTM` and its cell."""
 
+from typing import Any
+
 from minirnn import ops
 from minirnn.layers.rnn.built_in import BuiltInCell, BuiltInRNN, given, of_cell, option_names
 
@@ -54,12 +56,12 @@ class LSTMCell(BuiltInCell):
     def __init__(
         self,
         units,
-        activation="tanh",
-        recurrent_activation="sigmoid",
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
         use_bias=True,
-        kernel_initializer="glorot_uniform",
-        recurrent_initializer="orthogonal",
-        bias_initializer="zeros",
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
         unit_forget_bias=True,
         kernel_regularizer=None,
         recurrent_regularizer=None,
@@ -85,7 +87,7 @@ class LSTMCell(BuiltInCell):
         before, after = (self.bias_initializer((n * self.units,), dtype=dtype) for n in (1, 2))
         return ops.concatenate([before, ops.ones((self.units,), dtype=dtype), after])
 
-    def call(self, inputs, states, training=False):
+    def call(self, inputs, states, training: bool | None = False):
         h, c = self._checked(inputs, states)
         x_dropout, h_dropout = self._masks(inputs, h, training)
         gates = self._product(inputs, self.kernel, x_dropout)
@@ -136,12 +138,12 @@ kernel_constraint, recurrent_constraint, bias_constraint, dropout, recurrent_dro
     def __init__(
         self,
         units,
-        activation="tanh",
-        recurrent_activation="sigmoid",
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
         use_bias=True,
-        kernel_initializer="glorot_uniform",
-        recurrent_initializer="orthogonal",
-        bias_initializer="zeros",
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
         unit_forget_bias=True,
         kernel_regularizer=None,
         recurrent_regularizer=None,
@@ -158,7 +160,7 @@ kernel_constraint, recurrent_constraint, bias_constraint, dropout, recurrent_dro
         go_backwards=False,
         stateful=False,
         unroll=False,
-        use_cudnn="auto",
+        use_cudnn: bool | str = "auto",
         **kwargs,
     ):
         super().__init__(**given(locals()), **kwargs)

@@ -107,7 +107,7 @@ class RNN(Layer):
         return list(size) if type(size) in (list, tuple) else [size] if isinstance(size, int) else size
 
     @property
-    def states(self):
+    def states(self) -> Any:
         """The Variables in which a stateful layer keeps its states; None before it is built."""
         return None if self._carried is None else self._carried.variables
 
@@ -192,7 +192,7 @@ class RNN(Layer):
         """The same as `reset_state`, under its older name."""
         self.reset_state(states)
 
-    def call(self, sequences, initial_state=None, mask=None, training=False):
+    def call(self, sequences, initial_state=None, mask=None, training: bool | None = False):
         states, mask = self._begin(sequences, initial_state, mask)
         run = self._run_for_shapes if inferring_shapes() else self.inner_loop
         return self._end(*run(sequences, states, mask, training))
@@ -223,7 +223,7 @@ class RNN(Layer):
             self._carried.write(states)
         return (output, *children(states)) if self.return_state else output
 
-    def inner_loop(self, sequences, initial_state, mask, training=False):
+    def inner_loop(self, sequences, initial_state, mask, training: bool | None = False):
         """Run all steps: the seam between the layer and the kernels.
 
         Parameters

@@ -1,5 +1,7 @@
 """`SimpleRNN` and its cell: h ← φ(x W + h U + b)."""
 
+from typing import Any
+
 from minirnn import ops, tree
 from minirnn.layers.rnn.built_in import BuiltInCell, BuiltInRNN, given, option_names
 
@@ -48,11 +50,11 @@ class SimpleRNNCell(BuiltInCell):
     def __init__(
         self,
         units,
-        activation="tanh",
+        activation: Any = "tanh",
         use_bias=True,
-        kernel_initializer="glorot_uniform",
-        recurrent_initializer="orthogonal",
-        bias_initializer="zeros",
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
         kernel_regularizer=None,
         recurrent_regularizer=None,
         bias_regularizer=None,
@@ -68,7 +70,7 @@ class SimpleRNNCell(BuiltInCell):
 
     config_names = option_names(__init__)
 
-    def call(self, sequence, states, training=False):
+    def call(self, sequence, states, training: bool | None = False):
         (h,) = self._checked(sequence, states)
         x_dropout, h_dropout = self._masks(sequence, h, training)
         a = self._product(sequence, self.kernel, x_dropout)
@@ -115,11 +117,11 @@ bias_constraint, dropout, recurrent_dropout, seed
     def __init__(
         self,
         units,
-        activation="tanh",
+        activation: Any = "tanh",
         use_bias=True,
-        kernel_initializer="glorot_uniform",
-        recurrent_initializer="orthogonal",
-        bias_initializer="zeros",
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
         kernel_regularizer=None,
         recurrent_regularizer=None,
         bias_regularizer=None,
@@ -135,7 +137,7 @@ bias_constraint, dropout, recurrent_dropout, seed
         stateful=False,
         unroll=False,
         seed=None,
-        use_cudnn="auto",
+        use_cudnn: bool | str = "auto",
         **kwargs,
     ):
         super().__init__(**given(locals()), **kwargs)

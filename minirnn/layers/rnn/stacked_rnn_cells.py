@@ -115,7 +115,7 @@ class StackedRNNCells(Layer):
                 lambda shape: (batch_size, *shape), output_shapes_of(cell), is_leaf=is_state_shape
             )
 
-    def call(self, inputs, states, training=False):
+    def call(self, inputs, states, training: bool | None = False):
         new_states = []
         for cell, old in zip(self.cells, states):
             inputs, new = step_of(cell, training)(inputs, old if tree.is_nested(old) else [old])

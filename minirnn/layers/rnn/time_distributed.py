@@ -43,7 +43,7 @@ class TimeDistributed(Wrapper):
             )
         super().build(tree.map_shape_structure(lambda s: (s[0], *s[2:]), input_shape))
 
-    def call(self, inputs, training=False, mask=None):
+    def call(self, inputs, training: bool | None = False, mask=None):
         flat = tensors_of(self, inputs)
         leading = flat[0].shape[:2]
         if any(x.ndim < 3 or x.shape[:2] != leading for x in flat) or leading[1] == 0:
