@@ -1,10 +1,14 @@
 """Functional models with ops between their layers: built in one library, read in the other, equal outputs."""
 
+import importlib
+import inspect
+
 import numpy as np
 import pytest
 
 import minirnn
-from minirnn import tree
+from minirnn import ops, tree
+from minirnn.models import op_config
 from tests.ops.calls import Maker
 from tests.ops.test_ops_symbolic import SYMBOLIC, floats
 from tests.peers.test_ops_keras import one_of_a_kind
@@ -176,3 +180,27 @@ def test_every_op_of_floats_is_the_same_in_the_other_library(keras, entry):
         ways = [(minirnn, minirnn)]
     for source, target in ways:
         assert_read_alike(model_of(source, build, *(v.shape for v in values)), target, values)
+
+
+# They give no symbolic tensor, or are no functions of any.
+NO_CLASS = {"convert_to_numpy", "custom_gradient", "dtype", "is_tensor", "shape", "size", "ndim"}
+NO_CLASS |= {"empty", "eye", "identity", "ones", "tri", "zeros"}
+# Between two classes of one meaning; `unique` has two more arguments there, which are None.
+MORE = {"layer_normalization": {"rms_scaling"}, "unique": {"size", "fill_value"}, "multi_hot": {"kwargs"}}
+
+
+@pytest.mark.parametrize("name", sorted({*ops.__all__} - NO_CLASS))
+def test_arguments_are_divided_as_keras_divides_them(keras, name):
+    """Between making an object of its class and calling it, in the same order."""
+    op = getattr(ops, name)
+    if op.__module__ == "minirnn.ops.control":
+        return
+    module, class_name = op_config._class_of(op)
+    cls = getattr(importlib.import_module(module), class_name)
+    ours = inspect.signature(op).parameters
+    called = [n for n in ours if n in op_config._CALLED and (op.__name__, n) not in op_config._MADE_WITH]
+    theirs = [n for n in inspect.signature(cls.call).parameters if n not in ("self", "kwargs")]
+    assert called == theirs
+    made = inspect.signature(cls.__init__).parameters.keys() - {"self", "name"}
+    assert {*ours} - {*called} - {"kwargs"} == made - MORE.get(name, set())
+    assert op_config.Op({"class_name": class_name, "config": {}}).function is op
