@@ -38,8 +38,8 @@ def compare(
         See `side_of`. By name they make the layer that a case describes, and need one; a function for cases
         gets a `Question` and returns a dict of arrays, any other gets inputs and returns outputs.
     inputs : Case, array of shape (batch, time, ...), or structure of arrays
-        With a case, the rest is the case's own. Floating-point numbers, here and in states, are cast to the
-        dtype of the weights of the first side that has some.
+        With a case, all but `tolerance` is the case's own. Floating-point numbers, here and in states, are
+        cast to the dtype of the weights of the first side that has some.
     weights : list of array, "own" or "candidate", optional
         Arrays, in Keras's layout, are for both sides. With "candidate" both get those of the candidate (where
         it is a function, of the reference); with "own" each starts with its own. Default: a side that has
@@ -64,7 +64,7 @@ def compare(
     ------
     TypeError, ValueError
         If a side is none, or a name and there is no case; if there is no such optimizer, or `weights` are
-        not those of the layer.
+        not those of the layer; if a case is given and what is its own besides.
 
     Returns
     -------
@@ -80,6 +80,18 @@ def compare(
     sides = side_of(candidate, is_case), side_of(reference, is_case)
     try:
         if isinstance(inputs, Case):
+            beside = {
+                "weights": weights,
+                "mask": mask,
+                "initial_state": initial_state,
+                "arguments": arguments,
+            }
+            beside |= {"calls": calls if calls != 1 else None, "steps": steps or None, "optimizer": optimizer}
+            given = [name for name, value in beside.items() if value is not None]
+            if given:
+                raise ValueError(
+                    f"testing: of a Case, {', '.join(given)} must be its own; got them beside it."
+                )
             return compare_case(*sides, inputs, tolerance, (candidate, reference))
         for given, side in zip((candidate, reference), sides):
             if isinstance(given, str) and not isinstance(side, Function):

@@ -236,3 +236,13 @@ def test_an_answer_that_is_cut_off_anywhere_is_the_end_of_the_process(data):
 )
 def test_a_peer_that_is_missing_is_told_with_what_brings_it(error, words):
     assert words in _what_brings(error) and bool(words) == bool(_what_brings(error))
+
+
+@pytest.mark.parametrize(
+    "options", [{"mask": np.ones((1, 1), bool)}, {"steps": 1}, {"calls": 2}, {"weights": "own"}]
+)
+def test_what_is_a_cases_own_is_not_taken_beside_it(options):
+    case = Case({"class": "GRU", "units": 1}, (1, 1, 1))
+    with pytest.raises(ValueError, match=f"{next(iter(options))} must be its own"):
+        compare("minirnn", "minirnn:generic", case, **options)
+    assert_agree("minirnn", "minirnn:generic", case, tolerance=1e-3)
