@@ -59,6 +59,8 @@ def test_on_numpy_every_work_is_timed_on_both_kernels(no_pytorch, capsys, tmp_pa
             assert value == statistics.median(work["each_round"][tier]) > 0
         assert set(work["ratios"]) == {"generic"}
     out = capsys.readouterr().out
+    assert "medians of 2 rounds in" in out
+    assert "medians of 1 round in" in "".join(report._header({**found, "rounds": 1}))
     assert "on CPU:0: " in out and "PyTorch was not run:\n  - PyTorch is not installed." in out
     rows = [line for line in out.splitlines() if line.startswith("| ")]
     assert len(rows) == 2 + len(KEYS) and rows[2].startswith("| LSTM(8) forward: batch 3")
