@@ -5,6 +5,8 @@ import inspect
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis.extra.numpy import basic_indices
 
 import minirnn
 from minirnn import ops, tree
@@ -108,6 +110,14 @@ def both_ways(keras):
 def test_an_op_is_the_same_in_the_other_library(keras, name):
     for source, target in both_ways(keras):
         assert_read_alike(model_of(source, WRITTEN[name], X.shape), target, [X])
+
+
+@settings(max_examples=20)
+@given(basic_indices(X.shape, allow_newaxis=True))
+def test_any_index_by_numbers_and_slices_is_the_same_in_the_other_library(keras, index):
+    index = index if isinstance(index, tuple) else (index,)
+    for source, target in both_ways(keras):
+        assert_read_alike(model_of(source, lambda x, ops: x[index], X.shape), target, [X])
 
 
 @pytest.mark.parametrize("name", NOT_BUILT_IN_KERAS)

@@ -4,6 +4,9 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 import minirnn
 from minirnn import activations, layers, ops, random, saving
@@ -35,6 +38,25 @@ def test_a_model_with_ops_is_the_same_after_loading(build):
     assert ours.dtype == again.dtype
     np.testing.assert_array_equal(again, ours)
     assert through_json(through_json(model)).to_json() == through_json(model).to_json()
+
+
+def as_lists(index):
+    return index.tolist() if isinstance(index, np.ndarray) else index
+
+
+indices = st.one_of(
+    hnp.basic_indices(X.shape, allow_newaxis=True),
+    hnp.integer_array_indices(X.shape),
+    hnp.integer_array_indices(X.shape).map(lambda index: tuple(map(as_lists, index))),
+    st.lists(st.integers(-2, 1), min_size=1, max_size=3),
+)
+
+
+@settings(max_examples=50)
+@given(indices)
+def test_any_index_is_the_same_after_loading(index):
+    i = minirnn.Input(batch_shape=X.shape)
+    np.testing.assert_array_equal(through_json(minirnn.Model(i, i[index]))(X).numpy(), X[index])
 
 
 @pytest.mark.parametrize(
