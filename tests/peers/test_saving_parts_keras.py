@@ -145,7 +145,7 @@ def test_embeddings_and_cells_are_the_same_in_the_other_library(keras, tmp_path)
         assert_equal(outputs(loaded, words), outputs(model, words), 1e-5)
 
 
-def test_a_lambda_layer_of_a_named_function_is_the_same_in_the_other_library_if_trusted(keras, tmp_path):
+def test_a_lambda_layer_of_a_named_function_is_the_same_in_the_other_library_if_registered(keras, tmp_path):
     def twice(x):
         return x * 2
 
@@ -155,9 +155,11 @@ def test_a_lambda_layer_of_a_named_function_is_the_same_in_the_other_library_if_
         model = source.Sequential([source.Input((3,)), source.layers.Lambda(twice), source.layers.Dense(2)])
         path = str(tmp_path / "m.keras")
         model.save(path)
-        loaded = target.saving.load_model(path, safe_mode=False)
         x = numbers((2, 3))
-        assert_equal([np.asarray(loaded(x))], [np.asarray(model(x))], 1e-5)
+        for safe_mode in (True, False):
+            loaded = target.saving.load_model(path, safe_mode=safe_mode)
+            assert_equal([np.asarray(loaded(x))], [np.asarray(model(x))], 1e-5)
+    del saving.get_custom_objects()["tests>twice"]
     with pytest.raises(saving.UnsafeFileError, match="Lambda layer"):
         saving.load_model(path)
 
