@@ -52,10 +52,14 @@ def categorical_accuracy(y_true, y_pred) -> Tensor:
 
 
 def _labels(y_true, y_pred: Tensor, where) -> Tensor:
-    """Return class numbers in the shape of the predictions, from which they may differ by axes of size 1."""
+    """Return class numbers in the shape of the predictions, from which they may differ by axes of size 1.
+
+    More axes than one of the classes would need are a mistake.
+    """
     y_true = convert(y_true)
     wanted = y_pred.shape[:-1]
-    if [n for n in y_true.shape if n != 1] == [n for n in wanted if n != 1]:
+    same = [n for n in y_true.shape if n != 1] == [n for n in wanted if n != 1]
+    if same and y_true.ndim <= y_pred.ndim:
         y_true = ops.reshape(y_true, wanted)
     _check(y_true.shape, wanted, y_pred.shape, where)
     return y_true
