@@ -69,9 +69,11 @@ class CompileLoss:
         wanted = [entry is not None for entry in given]
         targets = outputs.targets(y_true, wanted=wanted)
         self._losses = []
-        for index, entry in enumerate(given):
-            if entry is not None:
-                function = self._resolve(entry, targets[index], tree.flatten(y_pred)[index])
+        # Where outputs have keys, a dict of losses is reported in its own order, as in Keras.
+        by_key = isinstance(y_pred, dict) and isinstance(loss, dict)
+        for index in outputs.order_in(loss) if by_key else range(outputs.count):
+            if given[index] is not None:
+                function = self._resolve(given[index], targets[index], tree.flatten(y_pred)[index])
                 self._losses.append((index, function, weights[index]))
         if len(self._losses) > 1:
             self.metrics = [metrics.Mean(name=f"{outputs.labels[i]}_loss") for i, _, _ in self._losses]

@@ -19,6 +19,17 @@ def _paths(structure, path=()):
     return [leaf for key, item in enumerate(structure) for leaf in _paths(item, (*path, key))]
 
 
+def _place(structure, path):
+    """Return the number of each key of `path` where it stands, as far as `structure` goes."""
+    place = []
+    for key in path:
+        if not tree.is_nested(structure) or (isinstance(structure, dict) and key not in structure):
+            break
+        place.append(list(structure).index(key) if isinstance(structure, dict) else key)
+        structure = structure[key]
+    return place
+
+
 def _at(structure, path):
     for key in path:
         structure = structure[key]
@@ -103,6 +114,16 @@ class Outputs:
                 f"{self.where}: {what} names {unknown}; the outputs are {self.labels}.{self.hint(unknown)}"
             )
         return entries
+
+    def order_in(self, spec: dict) -> list[int]:
+        """Return the numbers of the outputs in the order in which the keys of `spec` name them."""
+
+        def place(index):
+            name, label = self.names[index], self.labels[index]
+            path = next(((key,) for key in (name, label) if key in spec), self.paths[index])
+            return _place(spec, path)
+
+        return sorted(range(self.count), key=place)
 
     def hint(self, unknown) -> str:
         """Return which names were meant, as far as they are near to some that there are."""

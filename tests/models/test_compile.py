@@ -61,6 +61,20 @@ def test_losses_and_their_weights_are_matched_by_place_and_by_name(kinds, by_nam
         assert [m.name for m in loss.metrics] == [f"{n}_loss" for n, k in zip(names, kinds) if k]
 
 
+@given(st.permutations("abc"), st.permutations("abc"), st.booleans())
+def test_a_dict_of_losses_for_a_dict_of_outputs_is_reported_in_its_own_order(outputs, given_as, nested):
+    structure = {name: [1, 2] if nested and name == "b" else 1 for name in outputs}
+    y, p = tensors(structure), tensors(structure, 1)
+    loss = CompileLoss({name: tree.map_structure(lambda _: "mse", structure[name]) for name in given_as})
+    loss(y, p)
+    expected = [[f"{n}/output_{2 + i}" for i in (0, 1)] if nested and n == "b" else [n] for n in given_as]
+    assert [m.name for m in loss.metrics] == [f"{name}_loss" for names in expected for name in names]
+    flat = [(a, b) for n in given_as for a, b in zip(tree.flatten(y[n]), tree.flatten(p[n]))]
+    np.testing.assert_allclose(
+        [float(m.result()) for m in loss.metrics], [mse(a, b) for a, b in flat], rtol=1e-6
+    )
+
+
 @pytest.mark.parametrize(
     "true_shape, pred_shape, kind",
     [

@@ -160,6 +160,21 @@ def test_a_model_of_two_outputs_trains_and_reports_as_in_keras(keras, arguments)
     assert_weights_equal(ours, theirs)
 
 
+@pytest.mark.parametrize("loss", [{"z": "mse", "b": "mae"}, {"b": "mse", "z": "mae"}, "mse", ["mse", "mae"]])
+def test_losses_of_outputs_with_keys_come_in_the_order_of_keras(keras, loss):
+    def build(lib):
+        x = lib.Input((5, 4))
+        hidden = lib.layers.GRU(3)(x)
+        return lib.Model(x, {name: lib.layers.Dense(2, name=name)(hidden) for name in "zb"})
+
+    y = {"z": VALUES, "b": VALUES + 3}
+    values = []
+    for model in pair(keras, build):
+        model.compile("sgd", loss, metrics={"z": ["mse"], "b": ["mae"]})
+        values.append([model.evaluate(X, y, verbose=0), model.test_on_batch(X, y)])
+    np.testing.assert_allclose(values[1], values[0], rtol=2e-5)
+
+
 def test_what_a_layer_adds_to_the_loss_counts_as_in_keras(keras):
     def build(lib):
         class Noisy(lib.layers.Layer):
