@@ -1,5 +1,7 @@
 """All or nothing: what a step has assigned when it breaks is taken back."""
 
+from contextlib import suppress
+
 from minirnn.autograd.tensor import state
 from minirnn.autograd.variable import restore
 from minirnn.layers.context import context
@@ -33,3 +35,18 @@ def all_or_nothing(function, *args):
             local.__dict__.clear()
             local.__dict__.update(attributes)
         raise
+
+
+class _Undone(Exception):
+    """Raised to have `all_or_nothing` take back what was done."""
+
+
+def without_effect(function, *args) -> None:
+    """Call ``function(*args)`` and take back what it assigned, as `all_or_nothing` does if it raises."""
+
+    def call():
+        function(*args)
+        raise _Undone
+
+    with suppress(_Undone):
+        all_or_nothing(call)

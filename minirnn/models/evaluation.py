@@ -3,10 +3,12 @@
 import functools
 from typing import Any
 
+import numpy as np
+
 from minirnn import tree
 from minirnn.autograd import inferring, no_grad
 from minirnn.callbacks.callback_list import CallbackList, plain_logs
-from minirnn.layers.rollback import all_or_nothing
+from minirnn.layers.rollback import all_or_nothing, without_effect
 from minirnn.models.collect import Collected, as_numpy
 from minirnn.models.compile_utils import CompileMetrics
 from minirnn.models.data import as_array, positive_int, samples_of, to_tensor, unpack_x_y_sample_weight
@@ -253,7 +255,10 @@ class Evaluation(Trainer):
             y_pred = self(x, training=False)
             # What layers add to the loss is left out here, so that there may be none.
             self._compute_loss(x, y, y_pred, sample_weight, training=False)
-            self.compute_metrics(x, y, y_pred, sample_weight)
+            # What `result` returns of nothing is the metric's own affair, so it gets to see the batch; but
+            # the outputs come of a run for shapes, and may be such that there is something to divide by zero.
+            with inferring(False), np.errstate(all="ignore"):
+                without_effect(self.compute_metrics, x, y, y_pred, sample_weight)
         if step == "train_step" and self.optimizer is not None and not self.optimizer.built:
             self.optimizer.build(self.trainable_weights)
 

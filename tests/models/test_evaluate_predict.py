@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minirnn import Input, Sequential, callbacks, layers, losses, ops, utils
+from minirnn import Input, Sequential, callbacks, layers, losses, metrics, ops, utils
 from minirnn.models.collect import Collected
 from tests.models.helpers import LABELS, VALUES, X, classifier, compiled, regressor, state_of, two_headed
 
@@ -169,3 +169,42 @@ def test_what_a_model_consists_of_is_asked_again_after_predictions_that_overlap(
     other.join()
     model.trainable = False
     assert not model.trainable_weights
+
+
+class Ratio(metrics.Metric):
+    """Divides by what it counted, which is nothing before it has seen a batch."""
+
+    def __init__(self, divide):
+        super().__init__(name="ratio")
+        self.divide = divide
+        self.total, self.count = self.add_weight(name="total"), self.add_weight(name="count")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.total.assign(self.total + ops.sum(y_true))
+        self.count.assign(self.count + y_true.shape[0] * y_true.shape[1])
+
+    def result(self):
+        return self.divide(self.total, self.count)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("method", ["evaluate", "test_on_batch", "train_on_batch", "fit"])
+@pytest.mark.parametrize(
+    "divide", [lambda a, b: a / b, lambda a, b: float(a) / float(b)], ids=["tensors", "numbers"]
+)
+def test_the_result_of_a_metric_is_asked_for_after_a_batch_and_counts_no_batch_twice(method, divide):
+    model, metric = regressor(), Ratio(divide)
+    model.compile("sgd", "mse", metrics=[metric])
+    options = {} if method.endswith("batch") else {"verbose": 0}
+    getattr(model, method)(X, VALUES, **options)
+    assert float(metric.count) == VALUES.size
+    np.testing.assert_allclose(float(metric.result()), VALUES.mean(), rtol=1e-5)
+
+
+def test_trying_out_a_batch_leaves_metrics_as_they_were():
+    model, metric = regressor(), Ratio(lambda a, b: a)
+    model.compile("sgd", "mse", metrics=[metric])
+    metric.reset_state = lambda: None
+    metric.total.assign(7.0)
+    model.evaluate(X, VALUES, verbose=0)
+    np.testing.assert_allclose(float(metric.total), 7 + VALUES.sum(), rtol=1e-5)
