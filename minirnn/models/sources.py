@@ -34,13 +34,14 @@ def class_weights(y, class_weight, where) -> np.ndarray:
     ----------
     y : array, shape (samples,), (samples, 1), or (samples, ..., classes) one-hot
     class_weight : dict of int to float
+        Whole floats, and False and True for 0 and 1, will do as keys.
 
     Raises
     ------
     ValueError
         If it is no such dict, or names a class that the one-hot targets have not.
     """
-    if not isinstance(class_weight, dict) or not class_weight:
+    if not isinstance(class_weight, dict):
         raise ValueError(
             f"{where}: class_weight must be a dict from class numbers to weights; got {class_weight!r}."
         )
@@ -50,7 +51,9 @@ def class_weights(y, class_weight, where) -> np.ndarray:
     classes = labels.shape[-1] if labels.ndim > 1 and labels.shape[-1] > 1 else None
     table = {}
     for key, weight in class_weight.items():
-        number = positive_int(key, "each key of class_weight", where, at_least=0)
+        # `np.unique` of float labels, a usual source of the keys, gives floats.
+        whole = isinstance(key, bool | np.bool_ | float | np.floating) and key == np.floor(key) < np.inf
+        number = positive_int(int(key) if whole else key, "each key of class_weight", where, at_least=0)
         if classes is not None and number >= classes:
             raise ValueError(f"{where}: class_weight names class {number}, but y has {classes} classes.")
         if not isinstance(weight, int | float | np.number) or not weight >= 0:

@@ -145,13 +145,20 @@ def test_steps_of_arrays_cut_an_epoch_and_choose_a_batch_size(samples, steps):
 @given(
     st.lists(st.integers(0, 4), min_size=1, max_size=9),
     st.dictionaries(st.integers(0, 4), st.integers(0, 50).map(lambda n: n / 10)),
+    st.sampled_from([int, float, np.float32, np.float64, np.int64, np.uint8]),
 )
-def test_class_weights_are_looked_up_by_label_in_any_form_of_it(labels, table):
-    table = {**table, 1: 2.0}
+def test_class_weights_are_looked_up_by_label_in_any_form_of_it(labels, table, form):
     labels = np.array(labels)
     expected = [table.get(int(n), 1.0) for n in labels]
+    table = {form(key): weight for key, weight in table.items()}
     for y in (labels, labels[:, None], labels.astype("float32"), np.eye(5)[labels]):
         np.testing.assert_allclose(class_weights(y, table, "fit"), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("form", [bool, np.bool_])
+def test_class_weights_of_two_classes_may_be_given_by_truth(form):
+    found = class_weights(np.array([1, 0, 1]), {form(1): 3.0, form(0): 0.5}, "fit")
+    np.testing.assert_array_equal(found, [3.0, 0.5, 3.0])
 
 
 def test_batches_are_packed_and_unpacked():
@@ -190,6 +197,10 @@ def test_batches_are_packed_and_unpacked():
         (ValueError, "empty", Batches([]), {}),
         (ValueError, "must be a dict", np.ones(3), {"y": np.ones(3), "class_weight": [1, 2]}),
         (ValueError, "each key", np.ones(3), {"y": np.ones(3), "class_weight": {"a": 1}}),
+        (ValueError, "each key.*0.5", np.ones(3), {"y": np.ones(3), "class_weight": {0.5: 1}}),
+        (ValueError, "each key.*nan", np.ones(3), {"y": np.ones(3), "class_weight": {np.nan: 1}}),
+        (ValueError, "each key.*inf", np.ones(3), {"y": np.ones(3), "class_weight": {np.inf: 1}}),
+        (ValueError, "each key.*-1", np.ones(3), {"y": np.ones(3), "class_weight": {-1.0: 1}}),
         (ValueError, "class 1 must be", np.ones(3), {"y": np.ones(3), "class_weight": {1: -1}}),
         (ValueError, "y has 3 classes", np.ones(3), {"y": np.eye(3), "class_weight": {3: 1}}),
         (
