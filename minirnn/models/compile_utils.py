@@ -76,7 +76,8 @@ class CompileLoss:
                 function = self._resolve(given[index], targets[index], tree.flatten(y_pred)[index])
                 self._losses.append((index, function, weights[index]))
         if len(self._losses) > 1:
-            self.metrics = [metrics.Mean(name=f"{outputs.labels[i]}_loss") for i, _, _ in self._losses]
+            labels = outputs.logged_as([(index, function) for index, function, _ in self._losses])
+            self.metrics = [metrics.Mean(name=f"{label}_loss") for label in labels]
         self._outputs, self._wanted = outputs, wanted
         self._shapes = [tuple(leaf.shape) for leaf in tree.flatten(y_pred)]
         self.built = True
@@ -227,12 +228,14 @@ class CompileMetrics:
             metric.reset_state()
 
     def result(self) -> dict[str, Tensor]:
-        """Return the value of each metric under its name, after that of its output if there are several."""
+        """Return the value of each metric under its name, after that of its output if there are several with
+        names."""
         results: dict = {}
         counts: dict[str, int] = {}
         for weighted, kind in enumerate(self._resolved):
             for index, metric in kind:
-                prefix = f"{self._outputs.names[index]}_" if self._outputs.count > 1 else ""
+                outputs = self._outputs
+                prefix = f"{outputs.names[index]}_" if outputs.count > 1 and outputs.named else ""
                 name = prefix + metric.name
                 if weighted and name in counts:
                     name = f"{prefix}weighted_{metric.name}"

@@ -46,6 +46,11 @@ class Outputs:
         One for each leaf; default "output_1", "output_2", ...
     where : str
         Begins the errors.
+
+    Attributes
+    ----------
+    named : bool
+        Whether outputs have names that are not from here: given ones, or the keys of a flat dict.
     """
 
     def __init__(self, y_pred, names, where):
@@ -53,7 +58,9 @@ class Outputs:
         self.count = len(self.paths)
         self.structure = tree.map_structure(lambda _: None, y_pred)
         self.where = where
-        if not names or len(names) != self.count:
+        given = bool(names) and len(names) == self.count
+        self.named = given or (isinstance(y_pred, dict) and all(len(path) == 1 for path in self.paths))
+        if not given:
             names = [f"output_{i + 1}" for i in range(self.count)]
         self.names = list(names)
         # A dict of outputs has names of its own; a place in a list is named after what is there.
@@ -63,6 +70,19 @@ class Outputs:
             self.labels.append("/".join(map(str, path)))
         if isinstance(y_pred, dict):
             self.names = self.labels
+
+    def logged_as(self, functions) -> list[str]:
+        """Return a label for the loss of each output in logs, from pairs of its number and the loss.
+
+        Where an output has no name, the loss lends its own, as in Keras, unless another has it too.
+        """
+        own = [
+            self.labels[index]
+            if self.named or not isinstance(self.paths[index][-1], int)
+            else "/".join(map(str, (*self.paths[index][:-1], function.name)))
+            for index, function in functions
+        ]
+        return [o if own.count(o) == 1 else self.labels[i] for o, (i, _) in zip(own, functions)]
 
     def each(self, spec, what, *, leaf=lambda _: False, missing=None):
         """Return one entry of `spec` for each output.
@@ -87,10 +107,10 @@ class Outputs:
         if isinstance(spec, dict):
             return self._by_name(spec, what, leaf, missing)
         flat = tree.flatten(spec, is_leaf=lambda s: s is not spec and leaf(s))
-        if len(spec) == self.count:
-            return list(spec)
         if len(flat) == self.count:
             return flat
+        if len(spec) == self.count:
+            return list(spec)
         raise ValueError(
             f"{self.where}: {what} needs one entry for each of the {self.count} output(s) {self.labels}; got "
             f"{len(spec)}."

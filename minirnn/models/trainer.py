@@ -103,7 +103,9 @@ class Trainer(Layer):
             Names, `Metric` objects or functions of ``(y_true, y_pred)``. The second kind is weighted by
             ``sample_weight`` and ``class_weight``. "accuracy" and "crossentropy" are resolved by the shapes
             of targets and outputs. With several outputs a list of as many entries has one entry for each
-            output; any other flat list is for all of them.
+            output; any other flat list is for all of them. Outputs of a subclassed model that are no dict
+            have no names: in logs their losses are called after themselves ("mse_loss"), or "output_1_loss",
+            "output_2_loss" where two are the same, and their metrics too ("mae", "mae_1").
         steps_per_execution : int
             How many batches run between two calls of the callbacks.
         auto_scale_loss : bool

@@ -128,8 +128,35 @@ def test_metrics_are_named_as_in_keras():
     assert names_of([["mse"], ["mae", "mse"]], [2, 3], names=["a", "b"]) == ["a_mse", "b_mae", "b_mse"]
     assert names_of({"b": "mse"}, [2, 3], names=["a", "b"]) == ["b_mse"]
     assert names_of({"z": ["mse"], "y": "mae"}, {"z": 2, "y": 3}) == ["y_mae", "z_mse"]
-    assert names_of(["mse"], [2, 3]) == ["output_1_mse", "output_2_mse"]
+    assert names_of([["mse"], ["mae"]], [2, 3]) == ["mse", "mae"]
+    assert names_of([["mse"], ["mse", "mae"]], (2, 3)) == ["mse", "mse_1", "mae"]
+    assert names_of({"u": [["mse"], ["mae"]], "v": "mse"}, {"u": [2, 3], "v": 1}) == ["mse", "mae", "mse_1"]
+    assert names_of(["mse"], [2, 3]) == ["mse", "mse_1"]
     assert names_of(["mse", "mae", mae], [2, 3], names=["a", "b"])[:3] == ["a_mse", "a_mae", "a_own"]
+
+
+@given(st.lists(st.sampled_from(["mse", "mae", losses.Huber(), None]), min_size=2, max_size=4))
+def test_a_loss_of_an_output_without_a_name_is_logged_by_its_own_unless_two_would_be_the_same(kinds):
+    y, p = tensors([2] * len(kinds)), tensors([2] * len(kinds), 1)
+    loss = CompileLoss(kinds)
+    loss(y, p)
+    given_names = [getattr(kind, "name", kind) for kind in kinds]
+    expected = [
+        f"{name}_loss" if given_names.count(name) == 1 else f"output_{number}_loss"
+        for number, name in enumerate(given_names, 1)
+        if name is not None
+    ]
+    assert [m.name for m in loss.metrics] == (expected if len(expected) > 1 else [])
+
+
+def test_losses_may_nest_as_the_outputs_do():
+    y, p = tensors([[2, 2], 3]), tensors([[2, 2], 3], 1)
+    loss = CompileLoss([["mse", "mae"], "huber"])
+    loss(y, p)
+    assert [m.name for m in loss.metrics] == ["0/mse_loss", "0/mae_loss", "huber_loss"]
+    loss = CompileLoss([["mse"], "mae"])
+    loss([y[0][:1], y[1]], [p[0][:1], p[1]])
+    assert [m.name for m in loss.metrics] == ["0/mse_loss", "mae_loss"]
 
 
 def test_one_metric_object_for_several_outputs_counts_each_apart():

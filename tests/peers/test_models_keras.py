@@ -175,6 +175,32 @@ def test_losses_of_outputs_with_keys_come_in_the_order_of_keras(keras, loss):
     np.testing.assert_allclose(values[1], values[0], rtol=2e-5)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"loss": ["mse", "sparse_categorical_crossentropy"], "metrics": [["mae"], ["accuracy"]]},
+        {"loss": ["mse", "sparse_categorical_crossentropy"], "weighted_metrics": [["acc"], ["acc"]]},
+    ],
+    ids=["different", "the same"],
+)
+def test_logs_of_outputs_without_names_have_keras_s(keras, arguments):
+    def build(lib):
+        class TwoHeaded(lib.Model):
+            def __init__(self):
+                super().__init__()
+                self.size, self.kind = lib.layers.Dense(2), lib.layers.Dense(3, activation="softmax")
+
+            def call(self, x):
+                return [self.size(x[:, 0]), self.kind(x[:, 1])]
+
+        model = TwoHeaded()
+        model.compile("sgd", **arguments)
+        return model
+
+    logs = [build(lib).fit(X, [VALUES, LABELS], verbose=0).history for lib in (keras, minirnn)]
+    assert list(logs[1]) == list(logs[0])
+
+
 def test_what_a_layer_adds_to_the_loss_counts_as_in_keras(keras):
     def build(lib):
         class Noisy(lib.layers.Layer):
