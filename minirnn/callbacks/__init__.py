@@ -16,6 +16,7 @@ _WHERE = {
     "ModelCheckpoint": "model_checkpoint",
     "ProgbarLogger": "progress",
     "ReduceLROnPlateau": "reduce_lr_on_plateau",
+    "SwapEMAWeights": "swap_ema_weights",
     "TerminateOnNaN": "terminate_on_nan",
 }
 
@@ -33,6 +34,7 @@ __all__ = [
     "ModelCheckpoint",
     "ProgbarLogger",
     "ReduceLROnPlateau",
+    "SwapEMAWeights",
     "TerminateOnNaN",
 ]
 
@@ -61,4 +63,5 @@ if TYPE_CHECKING:
     from minirnn.callbacks.model_checkpoint import ModelCheckpoint
     from minirnn.callbacks.progress import ProgbarLogger
     from minirnn.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
+    from minirnn.callbacks.swap_ema_weights import SwapEMAWeights
     from minirnn.callbacks.terminate_on_nan import TerminateOnNaN

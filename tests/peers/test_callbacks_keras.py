@@ -21,6 +21,7 @@ NAMES = [
     "ModelCheckpoint",
     "ProgbarLogger",
     "ReduceLROnPlateau",
+    "SwapEMAWeights",
     "TerminateOnNaN",
 ]
 
@@ -329,6 +330,35 @@ def test_a_run_with_all_of_them_has_keras_s_history_and_calls(keras):
             np.testing.assert_allclose(ours.history[name], expected, rtol=1e-4, atol=1e-6)
     for a, b in zip(our_model.get_weights(), their_model.get_weights()):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("on_epoch", [False, True])
+def test_averages_are_in_the_model_where_they_are_in_keras(keras, on_epoch):
+    x, y = data()
+    outcomes = []
+    for library in (minirnn, keras):
+        model, seen = compiled(library), []
+
+        def note(*args, model=model, seen=seen, **kwargs):
+            seen.append(np.concatenate([np.ravel(w) for w in model.get_weights()]))
+
+        model.compile(library.optimizers.SGD(0.5, use_ema=True, ema_momentum=0.7), "binary_crossentropy")
+        hooks = ["on_epoch_begin", "on_test_begin", "on_test_end", "on_epoch_end"]
+        noting = library.callbacks.LambdaCallback(**dict.fromkeys(hooks, note))
+        history = model.fit(
+            x,
+            y,
+            batch_size=5,
+            epochs=3,
+            shuffle=False,
+            verbose=0,
+            validation_data=(x[:6], 1 - y[:6]),
+            callbacks=[library.callbacks.SwapEMAWeights(on_epoch), noting],
+        )
+        note()
+        outcomes.append((np.stack(seen), history.history["val_loss"]))
+    for ours, theirs in zip(*outcomes):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
 REFUSED = {
