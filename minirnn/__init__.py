@@ -24,9 +24,11 @@ _MODULES = {
     "layers",
     "losses",
     "metrics",
+    "mixed_precision",
     "models",
     "ops",
     "optimizers",
+    "preprocessing",
     "random",
     "regularizers",
     "saving",
@@ -59,6 +61,7 @@ _HOMES = {
     "device": "backend",
     "from_dlpack": "autograd",
     "grad": "autograd",
+    "name_scope": "layers.context",
     "no_grad": "autograd",
     "recompute": "layers",
     "stop_gradient": "ops",
@@ -82,9 +85,11 @@ __all__ = [
     "layers",
     "losses",
     "metrics",
+    "mixed_precision",
     "models",
     "ops",
     "optimizers",
+    "preprocessing",
     "random",
     "regularizers",
     "saving",
@@ -114,11 +119,18 @@ __all__ = [
     "device",
     "from_dlpack",
     "grad",
+    "name_scope",
     "no_grad",
     "recompute",
     "stop_gradient",
     "value_and_grad",
+    "version",
 ]
+
+
+def version() -> str:
+    """Return the version of minirnn."""
+    return __version__
 
 
 def __getattr__(name):
@@ -151,9 +163,11 @@ if TYPE_CHECKING:
         layers,
         losses,
         metrics,
+        mixed_precision,
         models,
         ops,
         optimizers,
+        preprocessing,
         random,
         regularizers,
         saving,
@@ -168,6 +182,7 @@ if TYPE_CHECKING:
     from minirnn.dtype_policies import DTypePolicy
     from minirnn.initializers import Initializer
     from minirnn.layers import Input, InputSpec, Layer, recompute
+    from minirnn.layers.context import name_scope
     from minirnn.layers.rnn.state import TensorShape
     from minirnn.losses import Loss
     from minirnn.metrics import Metric

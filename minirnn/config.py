@@ -15,6 +15,13 @@ _settings: dict[str, Any] = {
 }
 
 
+def backend() -> str:
+    """Return the name of what computes: "numpy" or "cupy"."""
+    from minirnn.backend import current
+
+    return current().name
+
+
 def floatx() -> str:
     """Return the default float type: "float16", "float32" or "float64"."""
     return _settings["floatx"]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minirnn import config, layers, ops
+from minirnn import backend, config, layers, mixed_precision, ops
 
 
 @pytest.fixture(autouse=True)
@@ -12,6 +12,18 @@ def settings_as_they_were():
     yield
     config.set_floatx(floatx)
     config.set_epsilon(epsilon)
+
+
+def test_other_names_of_keras_set_the_same():
+    backend.set_epsilon(1e-4)
+    mixed_precision.set_global_policy("mixed_float16")
+    try:
+        assert config.epsilon() == backend.epsilon() == 1e-4
+        assert mixed_precision.global_policy().name == layers.Dense(2).dtype_policy.name == "mixed_float16"
+        assert mixed_precision.Policy("float32").compute_dtype == "float32"
+    finally:
+        config.set_dtype_policy(None)
+    assert config.backend() == backend.backend() == backend.current().name
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])

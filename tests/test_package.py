@@ -33,6 +33,7 @@ def loaded_by(statement: str) -> set[str]:
         "import minirnn",
         "from minirnn import layers, losses, metrics, models, ops, optimizers",
         "from minirnn import activations, callbacks, datasets, random, tree, utils",
+        "from minirnn import mixed_precision, preprocessing",
     ],
 )
 def test_nothing_of_weight_is_loaded_but_numpy(statement):
@@ -49,6 +50,11 @@ def test_every_public_name_can_be_reached_in_a_fresh_interpreter():
         "print(sorted(set(minirnn.__all__) - set(dir(minirnn))))"
     )
     assert missing.split() == ["[]", "[]"]
+
+
+def test_importing_brings_no_room_but_that_of_the_name():
+    loaded = {name for name in loaded_by("import minirnn.backend") if name.startswith("minirnn.")}
+    assert all(name.startswith("minirnn.backend") for name in loaded)
 
 
 def test_testing_is_loaded_when_it_is_first_used_and_names_its_strategies():
@@ -69,7 +75,8 @@ def test_a_name_that_does_not_exist_is_an_attribute_error_that_says_so():
 
 
 def test_the_version_of_the_module_is_that_of_the_project():
-    assert run_python("import minirnn; print(minirnn.__version__)").strip() == PROJECT["version"]
+    out = run_python("import minirnn; print(minirnn.__version__, minirnn.version())")
+    assert out.split() == [PROJECT["version"]] * 2
 
 
 def test_the_installed_metadata_are_those_of_the_project():

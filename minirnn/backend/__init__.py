@@ -6,6 +6,7 @@ differently (see `numpy_backend.py`, the readable reference); all else is called
 module itself.
 """
 
+import importlib
 import os
 import threading
 import warnings
@@ -15,6 +16,17 @@ import numpy as np
 
 from minirnn.backend import dlpack
 from minirnn.backend.numpy_backend import NumpyBackend
+
+# What `keras.backend` has and minirnn has elsewhere: nothing here needs it, and it loads when asked for.
+_ELSEWHERE = {
+    "backend": "config",
+    "clear_session": "utils.naming",
+    "epsilon": "config",
+    "floatx": "config",
+    "is_keras_tensor": "ops.symbolic",
+    "set_epsilon": "config",
+    "set_floatx": "config",
+}
 
 __all__ = [
     "array_module",
@@ -28,12 +40,19 @@ __all__ = [
     "set_keras_mask",
     "to_device",
     "to_numpy",
-]
+    *_ELSEWHERE,
+]  # pyright: ignore[reportUnsupportedDunderAll]
 
 _NAMES = ("auto", "numpy", "cupy")
 _BACKENDS: dict[str, NumpyBackend] = {"numpy": NumpyBackend()}  # the others are added when they are made
 _chosen: list[NumpyBackend] = []
 _warned: set[str] = set()
+
+
+def __getattr__(name):
+    if name in _ELSEWHERE:
+        return getattr(importlib.import_module(f"minirnn.{_ELSEWHERE[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class _Thread(threading.local):

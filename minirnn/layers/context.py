@@ -25,9 +25,31 @@ class _Context(threading.local):
 context = _Context()
 
 
+class _Named:
+    """Stands for a layer of a name."""
+
+    def __init__(self, name):
+        if "/" in name:
+            raise ValueError(f"name_scope: the name must have no '/'; got {name!r}.")
+        self.name = name
+
+
 @contextmanager
 def name_scope(layer):
-    """Make the paths of Variables added inside start with the layer's name, once."""
+    """Make the paths of the weights that are made inside start with a name.
+
+    Parameters
+    ----------
+    layer : Layer or str
+        A name, or what has it; a layer that has begun one already begins no other.
+
+    Raises
+    ------
+    ValueError
+        If the name has a "/" in it.
+    """
+    if isinstance(layer, str):
+        layer = _Named(layer)
     scope = context.scope
     if scope is None or scope[0] is not layer:
         context.scope = (layer, scope)

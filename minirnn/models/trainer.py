@@ -219,6 +219,11 @@ class Trainer(Layer):
         return compiled + (self._metrics_of_parts() if held is None else held.metrics)
 
     @property
+    def metrics_variables(self) -> list:
+        """The Variables of `metrics`."""
+        return [variable for metric in self.metrics for variable in metric.variables]
+
+    @property
     def metrics_names(self) -> list[str]:
         """The names of `metrics`."""
         return [metric.name for metric in self.metrics]

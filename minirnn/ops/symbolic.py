@@ -102,6 +102,11 @@ class KerasTensor(Operators):
         return f"<KerasTensor shape={self.shape} dtype={self.dtype} name={self.name}>"
 
 
+def is_keras_tensor(x) -> bool:
+    """Return whether `x` is known by shape and dtype alone, as what `Input` returns is."""
+    return isinstance(x, KerasTensor)
+
+
 class SymbolicCall:
     """One call of a layer or an op on symbolic tensors: a node of a functional model.
 

@@ -27,6 +27,10 @@ MODULES = (
     "tree",
     "config",
     "dtype_policies",
+    "mixed_precision",
+    "backend",
+    "preprocessing",
+    "preprocessing.sequence",
     "datasets",
 )
 # What other modules of minirnn use of these, and no user has to know.

@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
-from minirnn import Variable, layers, ops
+from minirnn import Variable, layers, name_scope, ops
 from minirnn.layers import BatchNormalization, Dense, Dropout, Layer
 
 X = np.linspace(-1, 1, 12, dtype="float32").reshape(4, 3)
@@ -326,3 +326,15 @@ def test_counting_or_setting_needs_a_layer_that_is_built():
         Dense(2, name="d").count_params()
     with pytest.raises(ValueError, match=r"needs 0 array.*call it on data first"):
         Dense(2).set_weights([np.ones((3, 2))])
+
+
+def test_a_name_scope_stands_before_the_paths_of_weights_made_inside():
+    layer = layers.Bidirectional(layers.LSTM(2), name="both")
+    with name_scope("outer"), name_scope("inner"):
+        layer.build((None, 3, 2))
+    dense = layers.Dense(1)
+    dense.build((None, 2))
+    assert all(v.path.startswith("outer/inner/both/") for v in layer.weights)
+    assert not [v.path for v in dense.weights if "outer" in v.path]
+    with pytest.raises(ValueError, match="no '/'"), name_scope("a/b"):
+        pass

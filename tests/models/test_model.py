@@ -7,7 +7,7 @@ import pytest
 
 from minirnn import Input, Model, Sequential, layers, ops
 from minirnn.backend import get_keras_mask
-from tests.models.helpers import VALUES, X, compiled
+from tests.models.helpers import VALUES, X, compiled, regressor
 
 
 class Net(Model):
@@ -118,3 +118,13 @@ def test_a_model_without_a_call_says_so():
         Model(name="empty")(X)
     with pytest.raises(TypeError, match="positional"):
         Model(1)
+
+
+def test_metrics_variables_are_those_of_all_metrics():
+    model = regressor()
+    assert model.metrics_variables == []
+    model.compile("sgd", "mse", metrics=["mae"])
+    model.evaluate(X, VALUES, verbose=0)
+    assert len(model.metrics_variables) == 4  # total and count of the loss and of the metric
+    model.reset_metrics()
+    assert not any(float(v) for v in model.metrics_variables)
