@@ -75,6 +75,7 @@ class CallSignature:
         parameters = inspect.signature(function).parameters
         named = [p for p in parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
         self.names = [p.name for p in named[1:]]
+        self.required = [p.name for p in named[1:] if p.default is p.empty]
         self.first = self.names[0] if self.names else ""
         self.takes_training = "training" in self.names
         default = parameters["training"].default if self.takes_training else None

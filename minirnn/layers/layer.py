@@ -14,7 +14,7 @@ from minirnn.layers.context import context, name_scope, path_of, signature_of
 from minirnn.layers.input_spec import check_inputs
 from minirnn.layers.precision import Typed
 from minirnn.layers.tracking import Tracked
-from minirnn.ops.symbolic import KerasTensor, infer, symbolic_call
+from minirnn.ops.symbolic import KerasTensor, infer, symbolic_call, symbolic_leaves
 from minirnn.utils.naming import auto_name
 from minirnn.utils.restoring import restoring
 
@@ -67,7 +67,8 @@ class _OfFirstCall:
             raise AttributeError(
                 f"{layer._where}: no symbolic {what}, as it was not called on one of `Input`."
             )
-        return layer._first_call[self.index]
+        leaves = layer._first_call[self.index]
+        return leaves[0] if len(leaves) == 1 else list(leaves)
 
 
 class Layer(Configured, Tracked, Typed):
@@ -139,7 +140,7 @@ class Layer(Configured, Tracked, Typed):
         self._path = self._build_shapes = None
         self._losses = []
         self._contributors = []
-        self._first_call = None  # on a symbolic tensor: its inputs and outputs
+        self._first_call = None  # on a symbolic tensor: its inputs and outputs, laid flat
         self.input_shape_argument = batch_shape or (None if shape is None else (None, *shape))
 
     @property
@@ -180,7 +181,7 @@ class Layer(Configured, Tracked, Typed):
         # and it has not been called on the symbolic tensors of the original's model.
         return {**self.__dict__, "_losses": [], "_contributors": [], "_first_call": None}
 
-    # In a functional model: what the first call took and returned, a KerasTensor or a structure of them.
+    # In a functional model: what the first call took and returned, a KerasTensor or a flat list of them.
     input, output = _OfFirstCall(0), _OfFirstCall(1)
 
     # Shapes and masks.
@@ -192,8 +193,13 @@ class Layer(Configured, Tracked, Typed):
         For a class that does not, the layers inside of it are built, by running `call` on zeros.
         """
         if any(not layer.built for layer in self._flatten_layers(include_self=False)):
+            args, kwargs = self._symbolic_inputs(shapes, named_shapes)
+            signature = signature_of(type(self).call)
+            for name, value in (("training", False), ("mask", None)):
+                if name in signature.required and name not in signature.names[: len(args)]:
+                    kwargs.setdefault(name, value)
             with name_scope(self):
-                infer(self.call, *self._symbolic_inputs(shapes, named_shapes))
+                infer(self.call, args, kwargs)
         self._let_weights_be_cast()
         self.built = True
 
@@ -282,7 +288,7 @@ class Layer(Configured, Tracked, Typed):
         if not simple and any(map(_is_symbolic, (*args, *kwargs.values()))):
             outputs = symbolic_call(self, args, kwargs, name=self.name)
             if self._first_call is None:
-                self._first_call = (args if len(args) > 1 else first, outputs)
+                self._first_call = symbolic_leaves((args, kwargs)), symbolic_leaves(outputs)
             return outputs
 
         training = signature.argument("training", args, kwargs)

@@ -175,6 +175,22 @@ def test_build_by_hand_builds_the_layers_inside_where_none_is_defined():
     assert len(layer.weights) == 2
 
 
+@pytest.mark.parametrize("wrap", [lambda layer: layer, layers.TimeDistributed], ids=["by hand", "by a wrapper"])
+def test_build_by_hand_needs_no_default_of_training_and_mask(wrap):
+    class Inner(Layer):
+        def __init__(self):
+            super().__init__()
+            self.dense = Dense(2)
+
+        def call(self, x, mask, *, training):
+            assert training is False and mask is None
+            return self.dense(x)
+
+    layer = Inner()
+    wrap(layer).build((None, 4, 3))
+    assert layer.dense.kernel.shape == (3, 2)
+
+
 def test_training_is_false_unless_said_otherwise():
     layer = Echo()
     layer(X)
@@ -365,6 +381,24 @@ def test_compute_output_shape_says_what_other_shapes_it_needs():
     with pytest.raises(ValueError, match=r"LSTMCell 'c': .* takes the shapes .* inputs, states; .*'states'"):
         cell.compute_output_shape((2, 4))
     assert cell.compute_output_shape((2, 4), [(2, 3), (2, 3)]) == ((2, 3), [(2, 3), (2, 3)])
+
+
+def test_input_and_output_of_a_layer_are_one_tensor_or_a_flat_list_of_its_first_call():
+    class Pair(Layer):
+        def call(self, inputs, other=None):
+            return {"b": [inputs, other], "a": inputs}
+
+    x, y = Input((4, 3)), Input((2,))
+    pair, rnn, wrapped = Pair(), layers.LSTM(2, return_state=True), layers.Dense(2)
+    outputs = pair(x, other=y)
+    assert pair.input == [x, y] and pair.output == [outputs["a"], *outputs["b"]]
+    output, *states = rnn(x, initial_state=[y, y])
+    assert rnn.input == [x, y, y] and rnn.output == [output, *states]
+    rnn(x)
+    assert rnn.input == [x, y, y]
+    assert wrapped(x) is wrapped.output and wrapped.input is x
+    found = minirnn.Model([x, y], rnn.output[1:]).predict([X, X[:, 0, :2]], verbose=0)
+    assert [type(found), *([s.shape for s in found])] == [list, (2, 2), (2, 2)]
 
 
 def test_compute_output_shape_does_not_build():
