@@ -1,5 +1,6 @@
 """`Callback`: what is done at the points of a training run; `LambdaCallback`: the same from functions."""
 
+import inspect
 from typing import Any
 
 
@@ -139,6 +140,17 @@ def overrides(callback, hook) -> bool:
     return method is not None and not getattr(method, "_is_default", False)
 
 
+def _takes_two(function) -> bool:
+    """Whether a function can be called with two arguments by place, as far as it says what it takes."""
+    try:
+        inspect.signature(function).bind(0, {})
+    except TypeError:
+        return False
+    except ValueError:  # one that is not written in Python need not say
+        return True
+    return True
+
+
 class LambdaCallback(Callback):
     """A callback made of functions.
 
@@ -191,3 +203,5 @@ class LambdaCallback(Callback):
             if not callable(function):
                 raise TypeError(f"LambdaCallback: {name} must be a function; got {type(function).__name__}.")
             setattr(self, name, function)
+        # A function may call its second argument as it likes.
+        self.by_place = {name for name, function in hooks.items() if function and _takes_two(function)}

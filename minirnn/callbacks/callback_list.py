@@ -102,13 +102,15 @@ class CallbackList(Callback):
     def _call(self, hook, *index, logs=None, older=None):
         plain = None
         for callback in self._of(hook, older):
-            if getattr(callback, "takes_tensors", False):
-                # Numbers, with what other callbacks added, where there are some already.
-                getattr(callback, hook)(*index, logs if plain is None else plain)
-                continue
-            if plain is None:
+            # Numbers, with what other callbacks added, where there are some already.
+            if plain is None and not getattr(callback, "takes_tensors", False):
                 plain = plain_logs(logs)
-            getattr(callback, hook)(*index, plain)
+            given = logs if plain is None else plain
+            if "_batch_" in hook and hook not in getattr(callback, "by_place", ()):
+                # A hook of a batch may have its logs by name alone, as in Keras.
+                getattr(callback, hook)(*index, logs=given)
+            else:
+                getattr(callback, hook)(*index, given)
 
     def on_epoch_begin(self, epoch, logs=None):
         self._call("on_epoch_begin", epoch, logs=logs)

@@ -53,6 +53,45 @@ def test_evaluate_and_predict_call_theirs():
     assert outputs.shape == (6, 2)
 
 
+BATCH_HOOKS = [name for name in HOOKS if "_batch_" in name and name.count("_") > 2]
+
+
+def run_all(callback):
+    used = model()
+    used.fit(X, Y, batch_size=3, callbacks=[callback], verbose=0)
+    used.evaluate(X, Y, batch_size=3, callbacks=[callback], verbose=0)
+    used.predict(X, batch_size=3, callbacks=[callback], verbose=0)
+
+
+def test_a_hook_of_a_batch_gets_its_logs_by_name_as_in_keras():
+    notes = []
+
+    def hook(name):
+        return lambda self, batch, *, logs=None: notes.append((name, batch, logs))
+
+    run_all(type("ByName", (Callback,), {name: hook(name) for name in BATCH_HOOKS})())
+    assert sorted({name for name, *_ in notes}) == sorted(BATCH_HOOKS)
+    assert {batch for _, batch, _ in notes} == {0, 1}
+    assert all(type(logs) is dict and bool(logs) is name.endswith("end") for name, _, logs in notes)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda notes: lambda b, values: notes.append((b, values)),
+        lambda notes: lambda *args: notes.append(args),
+        lambda notes: lambda *args, **named: notes.append(args),
+        lambda notes: lambda batch, *, logs: notes.append((batch, logs)),
+        lambda notes: lambda batch, **named: notes.append((batch, named["logs"])),
+    ],
+)
+def test_a_function_as_a_hook_of_a_batch_may_call_its_arguments_as_it_likes(make):
+    notes = []
+    run_all(LambdaCallback(**{name: make(notes) for name in BATCH_HOOKS}))
+    assert [batch for batch, _ in notes] == [0, 0, 1, 1] * 3
+    assert all(type(logs) is dict for _, logs in notes)
+
+
 def test_the_older_names_of_the_batch_hooks_are_called_too():
     class Old(Callback):
         def __init__(self):

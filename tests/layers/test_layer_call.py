@@ -175,7 +175,7 @@ def test_build_by_hand_builds_the_layers_inside_where_none_is_defined():
     assert len(layer.weights) == 2
 
 
-@pytest.mark.parametrize("wrap", [lambda layer: layer, layers.TimeDistributed], ids=["by hand", "by a wrapper"])
+@pytest.mark.parametrize("wrap", [lambda layer: layer, layers.TimeDistributed], ids=["alone", "wrapped"])
 def test_build_by_hand_needs_no_default_of_training_and_mask(wrap):
     class Inner(Layer):
         def __init__(self):
