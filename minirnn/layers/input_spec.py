@@ -45,6 +45,11 @@ class InputSpec:
         self.name = name
         self.optional = optional
 
+    def __repr__(self):
+        names = ("dtype", "shape", "ndim", "max_ndim", "min_ndim", "axes")
+        given = [(name, getattr(self, name)) for name in names]
+        return f"InputSpec({', '.join(f'{name}={value}' for name, value in given if value)})"
+
     def get_config(self):
         return {
             "dtype": self.dtype,

@@ -18,10 +18,11 @@ from minirnn.models.sources import ArraySource, class_weights, source_of
 from minirnn.models.trainer import Trainer
 
 
-def check_verbose(verbose, where) -> None:
-    """Raise ValueError unless `verbose` is one of those there are."""
-    if verbose not in ("auto", 0, 1, 2):
+def checked_verbose(verbose, where) -> int | str:
+    """Return `verbose`, 0 for None; raise ValueError unless it is one of those there are."""
+    if verbose not in (None, "auto", 0, 1, 2):
         raise ValueError(f'{where}: verbose must be "auto", 0, 1 or 2; got {verbose!r}.')
+    return 0 if verbose is None else verbose
 
 
 class Evaluation(Trainer):
@@ -32,7 +33,7 @@ class Evaluation(Trainer):
         x=None,
         y=None,
         batch_size=None,
-        verbose: int | str = "auto",
+        verbose: int | str | None = "auto",
         sample_weight=None,
         steps=None,
         callbacks=None,
@@ -61,7 +62,7 @@ class Evaluation(Trainer):
         """
         self._check_compiled("evaluate")
         where = f"{self._where}: evaluate"
-        check_verbose(verbose, where)
+        verbose = checked_verbose(verbose, where)
         steps = None if steps is None else positive_int(steps, "steps", where)
         source = source_of(x, y, sample_weight, where=where, batch_size=batch_size, steps=steps)
         feed = self._feed(source, steps, where)
@@ -100,7 +101,9 @@ class Evaluation(Trainer):
         callbacks.on_test_end(plain)
         return plain
 
-    def predict(self, x, batch_size=None, verbose: int | str = "auto", steps=None, callbacks=None) -> Any:
+    def predict(
+        self, x, batch_size=None, verbose: int | str | None = "auto", steps=None, callbacks=None
+    ) -> Any:
         """Return the outputs of the model, computed batch by batch without gradients.
 
         Parameters
@@ -124,7 +127,7 @@ class Evaluation(Trainer):
             If an argument or the data has a wrong form.
         """
         where = f"{self._where}: predict"
-        check_verbose(verbose, where)
+        verbose = checked_verbose(verbose, where)
         steps = None if steps is None else positive_int(steps, "steps", where)
         source = source_of(x, where=where, batch_size=batch_size, steps=steps)
         feed = self._feed(source, steps, where)

@@ -8,7 +8,7 @@ from minirnn.callbacks.callback_list import CallbackList
 from minirnn.callbacks.history import History
 from minirnn.layers.rollback import all_or_nothing
 from minirnn.models.data import positive_int, unpack_x_y_sample_weight
-from minirnn.models.evaluation import Evaluation, check_verbose
+from minirnn.models.evaluation import Evaluation, checked_verbose
 from minirnn.models.faults import ACCUMULATE
 from minirnn.models.run import Run
 from minirnn.models.sources import ArraySource, source_of
@@ -31,9 +31,9 @@ class Fitting(Evaluation):
         y=None,
         batch_size=None,
         epochs=1,
-        verbose: int | str = "auto",
+        verbose: int | str | None = "auto",
         callbacks=None,
-        validation_split=0.0,
+        validation_split: float | None = 0.0,
         validation_data=None,
         shuffle: bool | str = True,
         class_weight=None,
@@ -61,7 +61,7 @@ class Fitting(Evaluation):
         epochs, initial_epoch : int
             Training goes from epoch `initial_epoch`, counted from 0, to `epochs`.
         verbose : "auto", 0, 1 or 2
-            Nothing, a progress bar (also "auto"), or a line an epoch.
+            Nothing (also None), a progress bar (also "auto"), or a line an epoch.
         callbacks : Callback or list of Callback, optional
         validation_split : float
             In (0, 1): set apart so much of the end of the arrays.
@@ -97,10 +97,11 @@ class Fitting(Evaluation):
         where = f"{self._where}: fit"
         epochs = positive_int(epochs, "epochs", where, at_least=0)
         initial_epoch = positive_int(initial_epoch, "initial_epoch", where, at_least=0)
-        check_verbose(verbose, where)
+        verbose = checked_verbose(verbose, where)
         validate_at = _epochs_to_validate(validation_freq, where)
         steps = None if steps_per_epoch is None else positive_int(steps_per_epoch, "steps_per_epoch", where)
-        if shuffle not in (True, False, "batch"):
+        validation_split = 0.0 if validation_split is None else validation_split
+        if shuffle not in (None, True, False, "batch"):
             raise ValueError(f'{where}: shuffle must be True, False or "batch"; got {shuffle!r}.')
         if not isinstance(validation_split, int | float | np.number) or not 0 <= validation_split < 1:
             raise ValueError(

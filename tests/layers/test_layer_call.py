@@ -444,6 +444,19 @@ def test_input_specs_let_pass_what_fits():
         layer(Input((None, 3)))
 
 
+@pytest.mark.parametrize(
+    "options, text",
+    [
+        ({"ndim": 3, "axes": {-1: 4}}, "ndim=3, axes={-1: 4}"),
+        ({"shape": (None, 3)}, "shape=(None, 3), ndim=2"),
+        ({"dtype": "float32", "min_ndim": 2, "max_ndim": 4}, "dtype=float32, max_ndim=4, min_ndim=2"),
+        ({}, ""),
+    ],
+)
+def test_an_input_spec_prints_what_it_asks_for_as_in_keras(options, text):
+    assert repr(InputSpec(**options)) == f"InputSpec({text})"
+
+
 def test_the_input_of_several_that_is_wrong_is_named():
     class Two(Layer):
         def call(self, inputs):

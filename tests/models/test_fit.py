@@ -106,6 +106,16 @@ def test_a_split_is_the_end_of_the_data_set_apart(at):
     assert split == apart
 
 
+def test_none_in_place_of_an_argument_is_no_output_no_shuffle_and_no_split(capsys):
+    plain = fitted(compiled(loss=SPARSE), X, LABELS, shuffle=False, batch_size=5)
+    options = {"verbose": None, "shuffle": None, "validation_split": None, "batch_size": 5}
+    assert fitted(compiled(loss=SPARSE), X, LABELS, **options) == plain
+    model = compiled(loss=SPARSE)
+    model.evaluate(X, LABELS, verbose=None)
+    model.predict(X, verbose=None)
+    assert capsys.readouterr().out == ""
+
+
 def test_class_weights_do_not_reach_the_validation():
     model = compiled(loss=SPARSE)
     history = model.fit(X, LABELS, validation_split=0.4, class_weight={0: 9.0}, verbose=0).history
