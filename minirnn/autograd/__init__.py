@@ -10,7 +10,9 @@ from minirnn.autograd.graph import (
     grad,
     inferring,
     inferring_shapes,
+    making_up_sizes,
     no_grad,
+    sizes_are_made_up,
     stop_gradient,
     value_and_grad,
 )
@@ -42,10 +44,12 @@ __all__ = [
     "grad",
     "inferring",
     "inferring_shapes",
+    "making_up_sizes",
     "no_grad",
     "operators",
     "primitives",
     "rules",
+    "sizes_are_made_up",
     "stop_gradient",
     "value_and_grad",
 ]

@@ -94,6 +94,16 @@ def inferring(value=True):
     return _switch("inferring", value)
 
 
+def making_up_sizes():
+    """Return a context in which sizes stand in for unknown ones while layers are run for their shapes."""
+    return _switch("made_up_sizes", True)
+
+
+def sizes_are_made_up() -> bool:
+    """Whether layers are being run for their shapes alone, and on sizes that stand in for unknown ones."""
+    return state.inferring and state.made_up_sizes
+
+
 def inferring_shapes() -> bool:
     """Whether layers are being run for their shapes alone."""
     return state.inferring

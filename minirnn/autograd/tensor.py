@@ -20,6 +20,7 @@ OPERATORS: dict = {}
 class _State(threading.local):
     recording = True
     inferring = False
+    made_up_sizes = False
     assigned: dict | None = None  # what Variables held before they were; see `restore` in variable.py
 
 

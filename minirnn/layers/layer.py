@@ -7,7 +7,7 @@ import warnings
 from typing import Any
 
 from minirnn import backend, regularizers, tree
-from minirnn.autograd import Tensor, convert, inferring, inferring_shapes
+from minirnn.autograd import Tensor, convert, inferring, inferring_shapes, sizes_are_made_up
 from minirnn.backend import get_keras_mask, set_keras_mask
 from minirnn.layers.configuration import Configured, argument_names, default, is_default
 from minirnn.layers.context import context, name_scope, path_of, signature_of
@@ -33,7 +33,7 @@ def _wrap_build(build):
             with name_scope(self), inferring(False):
                 self._path = path_of("").rstrip("/")
                 build(self, *args, **kwargs)
-            if not inferring_shapes():  # there, sizes stand in for unknown ones
+            if not sizes_are_made_up():
                 arguments = inspect.signature(build).bind(self, *args, **kwargs).arguments
                 self._build_shapes = dict(list(arguments.items())[1:])
             self._let_weights_be_cast()
@@ -192,14 +192,17 @@ class Layer(Configured, Tracked, Typed):
 
         For a class that does not, the layers inside of it are built, by running `call` on zeros.
         """
+        signature = signature_of(type(self).call)
         if any(not layer.built for layer in self._flatten_layers(include_self=False)):
             args, kwargs = self._symbolic_inputs(shapes, named_shapes)
-            signature = signature_of(type(self).call)
             for name, value in (("training", False), ("mask", None)):
                 if name in signature.required and name not in signature.names[: len(args)]:
                     kwargs.setdefault(name, value)
             with name_scope(self):
                 infer(self.call, args, kwargs)
+        if self._sublayers() and not sizes_are_made_up():
+            by_place = dict(zip((f"{name}_shape" for name in signature.names), shapes))
+            self._build_shapes = {**by_place, **named_shapes} or None
         self._let_weights_be_cast()
         self.built = True
 
@@ -338,7 +341,7 @@ class Layer(Configured, Tracked, Typed):
                 self.build(**{n: s for n, s in found.items() if s is not None})
             else:
                 self.build(first)
-        elif self._sublayers() and not inferring_shapes():
+        elif self._sublayers() and not sizes_are_made_up():
             # Built by being called. Where it is made again from its config, this is what it is called on.
             arguments = {**dict(zip(signature.names, args)), **kwargs}
             shapes = {f"{name}_shape": shape_structure(value) for name, value in arguments.items()}

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from minirnn import backend, config, tree
-from minirnn.autograd import Tensor, inferring, no_grad
+from minirnn.autograd import Tensor, inferring, making_up_sizes, no_grad
 from minirnn.autograd.tensor import OPERATORS, Operators, SymbolicArgumentError
 from minirnn.backend import allowance
 
@@ -167,7 +167,7 @@ def infer(function, args=(), kwargs=None):
 
         real_args, real_kwargs = tree.map_structure(zeros, (args, kwargs))
         # Zeros divide by zero where values would not.
-        with no_grad(), inferring(), np.errstate(all="ignore"):
+        with no_grad(), inferring(), making_up_sizes(), np.errstate(all="ignore"):
             return function(*real_args, **real_kwargs)
 
     def both(others):

@@ -183,3 +183,19 @@ def test_rich_is_imported_for_the_table_and_for_a_terminal_alone():
     lines = done.stdout.splitlines()
     assert [line for line in lines if line in ("True", "False")] == ["False", "True"]
     assert np.size(lines) > 4
+
+
+def test_a_model_that_was_built_by_training_shows_the_shapes_of_its_layers():
+    class Net(Model):
+        def __init__(self):
+            super().__init__()
+            self.rnn, self.head = layers.LSTM(3, return_state=True), layers.Dense(2)
+
+        def call(self, x):
+            return self.head(layers.concatenate(self.rnn(x)))
+
+    model = Net()
+    model.compile("sgd", "mse")
+    model.fit(X, VALUES, batch_size=7, verbose=0)
+    rows = cells(text_of(model, line_length=100))
+    assert [row[1] for row in rows] == ["((7, 3), (7, 3), (7, 3))", "(7, 2)"]

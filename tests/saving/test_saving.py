@@ -375,6 +375,43 @@ def test_each_of_many_models_in_a_model_has_its_own_path(tmp_path, how):
     assert_same(other, model)
 
 
+class Twice(minirnn.Model):
+    """Built when it first sees data: its layers, and a layer that has layers and no `build`."""
+
+    class Block(minirnn.layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.dense = layers.Dense(2)
+
+        def call(self, x):
+            return self.dense(x)
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.rnn, self.block = layers.GRU(3), self.Block()
+
+    def call(self, x):
+        return self.block(self.rnn(x))
+
+
+@pytest.mark.parametrize("how", ["call", "fit", "evaluate", "train_on_batch", "predict", "build"])
+def test_a_subclassed_model_is_loaded_whatever_built_it(tmp_path, how):
+    set_random_seed(0)
+    model = Twice()
+    model.compile("adam", "mse")
+    {
+        "call": lambda: model(X),
+        "fit": lambda: model.fit(X, Y, verbose=0),
+        "evaluate": lambda: model.evaluate(X, Y, verbose=0),
+        "train_on_batch": lambda: model.train_on_batch(X, Y),
+        "predict": lambda: model.predict(X, verbose=0),
+        "build": lambda: model.build((None, 5, 3)),
+    }[how]()
+    model.save(tmp_path / "m.keras")
+    other = saving.load_model(tmp_path / "m.keras", custom_objects={"Twice": Twice})
+    assert_same(other, model)
+
+
 class Pair(minirnn.layers.Layer):
     """Two weights, of which a file may fit the first alone; it says itself how they are kept."""
 
