@@ -123,7 +123,9 @@ class Outputs:
             if key is None and path and path[0] in spec:
                 # A dict of outputs in which lists or dicts nest.
                 key = path[0]
-                entry = spec[key] if leaf(spec[key]) else _follow(spec[key], path[1:])
+                # As many entries as there are outputs at this key are one for each, as they are at the top.
+                one = leaf(spec[key]) and not _as_long(_at(self.structure, (key,)), spec[key])
+                entry = spec[key] if one else _follow(spec[key], path[1:])
             else:
                 entry = missing if key is None else spec[key]
             used.add(key)
@@ -181,6 +183,10 @@ class Outputs:
             f"{self.where}: {what} must hold {self.count} array(s), one for each of the outputs "
             f"{self.labels}; got {len(found)}."
         )
+
+
+def _as_long(part, entries) -> bool:
+    return isinstance(part, list | tuple) and len(part) == len(entries)
 
 
 def _follow(entry, path):

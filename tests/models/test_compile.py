@@ -131,6 +131,10 @@ def test_metrics_are_named_as_in_keras():
     assert names_of([["mse"], ["mae"]], [2, 3]) == ["mse", "mae"]
     assert names_of([["mse"], ["mse", "mae"]], (2, 3)) == ["mse", "mse_1", "mae"]
     assert names_of({"u": [["mse"], ["mae"]], "v": "mse"}, {"u": [2, 3], "v": 1}) == ["mse", "mae", "mse_1"]
+    assert names_of({"u": ["mse", "mae"], "v": "mse"}, {"u": [2, 3], "v": 1}) == ["mse", "mae", "mse_1"]
+    assert names_of({"u": None, "v": "mse"}, {"u": [2, 3], "v": 1}) == ["mse"]
+    of_dicts = names_of({"u": ["mse", "mae"]}, {"u": {"a": 2, "b": 3}})
+    assert of_dicts == ["mse", "mae", "mse_1", "mae_1"]
     assert names_of(["mse"], [2, 3]) == ["mse", "mse_1"]
     assert names_of(["mse", "mae", mae], [2, 3], names=["a", "b"])[:3] == ["a_mse", "a_mae", "a_own"]
 
