@@ -50,13 +50,15 @@ def ctc(y_true, y_pred) -> Tensor:
     recurrent neural networks".
     """
     mask = backend.get_keras_mask(y_pred)
+    on_host = y_true if isinstance(y_true, np.ndarray) else None
     y_true, y_pred = convert(y_true), convert_float(y_pred)
     _check_shapes(y_true.shape, y_pred.shape)
     labels = y_true.data
     mask = None if mask is None else convert(mask).data.astype(bool)
     if mask is None:
         # What a GPU got from the host can be looked at there, which waits for nothing.
-        seen, frames = labels if y_true._host is None else y_true._host, y_pred.shape[1]
+        on_host = y_true._host if on_host is None else on_host
+        seen, frames = labels if on_host is None else on_host, y_pred.shape[1]
     else:
         seen, frames = labels, mask.sum(axis=1)
     _check_labels(seen, frames, y_pred.shape)

@@ -219,7 +219,7 @@ def put_back(engine: Engine, layer) -> Iterator[None]:
         yield
     finally:
         for variable, value in kept:
-            variable.assign(engine.tensor(value))
+            variable.assign(value)
         for part in stateful:
             if part not in carried and getattr(part, "states", None) is not None:
                 part.reset_state()

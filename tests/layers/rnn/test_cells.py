@@ -5,6 +5,7 @@ import pytest
 
 import minirnn
 from minirnn import kernels, layers, ops, tree
+from minirnn.autograd import convert
 
 KINDS = (layers.SimpleRNN, layers.GRU, layers.LSTM)
 X = np.random.default_rng(0).normal(size=(3, 6, 4))
@@ -161,7 +162,7 @@ class TestDropout:
         layer = kind(5, return_sequences=True, dtype="float64", **{name: 1})
         with kernels.use_tier(tier):
             layer.build(X.shape)
-            x = minirnn.Tensor(X, requires_grad=True)
+            x = minirnn.Tensor(convert(X).data, requires_grad=True)
             y = ops.sum(layer(x, training=True))
             of_inputs, *of_weights = minirnn.grad(y, [x, *layer.weights])
             weights = layer.get_weights()
