@@ -44,6 +44,9 @@ class Callback:
     def set_model(self, model):
         self._model = model
 
+    def _leave(self):
+        """Undo what is not to outlast the loop, however that ended."""
+
     @_default
     def on_epoch_begin(self, epoch, logs: Any = None):
         """Called at the start of epoch number `epoch`, counted from 0."""

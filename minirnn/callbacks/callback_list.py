@@ -52,7 +52,7 @@ class CallbackList(Callback):
                     "Make an instance, or wrap a function as LambdaCallback(on_epoch_end=function)."
                 )
         self._history = self._add(History, add_history)
-        self._progbar = self._add(ProgbarLogger, add_progbar)
+        self._add(ProgbarLogger, add_progbar)
         self._listeners: dict = {}
         if model is not None:
             self.set_model(model)
@@ -84,9 +84,10 @@ class CallbackList(Callback):
             callback.set_model(model)
 
     def close(self):
-        """Give the terminal back after an interrupted run."""
-        if self._progbar is not None:
-            self._progbar.close()
+        """Leave terminal and model in order, after an interrupted run too."""
+        for callback in self.callbacks:
+            if isinstance(callback, Callback):
+                callback._leave()
 
     def _of(self, hook, older=None):
         listeners = self._listeners.get(hook)

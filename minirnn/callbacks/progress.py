@@ -168,6 +168,9 @@ class ProgbarLogger(Callback):
             self.progbar.close()
             self.progbar = None
 
+    def _leave(self):
+        self.close()
+
     def _begin(self):
         self.close()
         self._seen = 0

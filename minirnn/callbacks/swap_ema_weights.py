@@ -8,7 +8,7 @@ class SwapEMAWeights(Callback):
     """Evaluate and predict with the averages that an optimizer with ``use_ema=True`` keeps of the weights.
 
     They are in the model from the beginning of a validation, `evaluate` or `predict` to its end; then the
-    weights are back. An error or an interrupt between the two leaves the averages there.
+    weights are back, after an error or an interrupt too.
 
     Parameters
     ----------
@@ -62,6 +62,9 @@ class SwapEMAWeights(Callback):
         for variable, weight in zip(self._optimizer()._trainable_variables, self._weights):
             variable.assign(weight)
         self._weights = None
+
+    def _leave(self):
+        self._put_weights()
 
     def on_train_begin(self, logs=None):
         self._optimizer()

@@ -128,3 +128,22 @@ def test_an_optimizer_without_averages_is_refused_before_anything_is_done():
     assert equal(model.get_weights(), before)
     with pytest.raises(ValueError, match="is trained"):
         make_model().evaluate(X, Y, verbose=0, callbacks=[callbacks.SwapEMAWeights()])
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+@pytest.mark.parametrize("on_epoch", [False, True])
+def test_the_weights_are_back_wherever_a_run_breaks_off(on_epoch, error):
+    class Break(callbacks.Callback):
+        def on_test_batch_end(self, batch, logs=None):
+            raise error
+
+    model, note = make_model(), Noting()
+    options = {"verbose": 0, "callbacks": [callbacks.SwapEMAWeights(on_epoch), note, Break()]}
+    for run in (
+        lambda: model.fit(X, Y, batch_size=4, validation_data=(X, Y), **options),
+        lambda: model.evaluate(X, Y, **options),
+    ):
+        with pytest.raises(error):
+            run()
+        trained = note.seen["batch"][-1]
+        assert not equal(note.seen["test"][-1], trained) and equal(model.get_weights(), trained)
