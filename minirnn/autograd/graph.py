@@ -297,9 +297,15 @@ def value_and_grad(
     """
     from minirnn.autograd import primitives as P
 
+    single = isinstance(argnums, int)
+    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    if not all(isinstance(i, int) for i in numbers):
+        raise TypeError(
+            "value_and_grad: argnums must be the place of an argument, or several. To differentiate by "
+            "Variables, pass them to the function that is returned: value_and_grad(function)(variables)."
+        )
+
     def value_and_gradient(*args, **kwargs):
-        single = isinstance(argnums, int)
-        numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
         args = list(args)
         if not all(-len(args) <= i < len(args) for i in numbers):
             raise ValueError(

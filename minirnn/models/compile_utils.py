@@ -160,6 +160,9 @@ class CompileMetrics:
         self._resolved: list[list] = [[], []]
         self.built = False
 
+    def __repr__(self):
+        return f"<{type(self).__name__} name={self.name}>"
+
     @property
     def metrics(self) -> list[metrics.Metric]:
         """The metrics, once a batch has been seen."""

@@ -1,6 +1,7 @@
 """`Evaluation`: the loops that change no weights (`evaluate`, `predict`), and the steps on one batch."""
 
 import functools
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -238,6 +239,7 @@ class Evaluation(Trainer):
         """
         compiled = self._compiled
         if compiled is None or getattr(type(self), step) is not getattr(Trainer, step):
+            self._build_for_step(source, where)
             return
         where = f"{where}: trying out the first batch"
         with explained(where):
@@ -251,6 +253,16 @@ class Evaluation(Trainer):
             compiled.seen.add(form)
         if compiled.loss is not None and isinstance(source, ArraySource) and source.count > 1:
             compiled.loss.check_targets(source.y)
+
+    def _build_for_step(self, source, where):
+        """Build what is not built before a step of the user's own, which may ask for the weights at once."""
+        if all(layer.built for layer in self._flatten_layers(include_self=False)):
+            return
+        with explained(where):
+            x, _, _ = unpack_x_y_sample_weight(source.peek())
+        # Where the data is nothing that `call` takes, the step will do something else with it, or say so.
+        with suppress(Exception), no_grad(), inferring():
+            all_or_nothing(functools.partial(self, x, training=False))
 
     def _try_out(self, batch, step):
         x, y, sample_weight = unpack_x_y_sample_weight(batch)

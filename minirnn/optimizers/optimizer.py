@@ -203,8 +203,8 @@ class Optimizer(OptimizerState):
 
     def apply_gradients(self, grads_and_vars) -> Any:
         """Update weights from pairs of a gradient and a Variable; returns the number of calls so far."""
-        grads, variables = zip(*grads_and_vars, strict=True)
-        self.apply(grads, variables)
+        pairs = list(grads_and_vars)
+        self.apply([g for g, _ in pairs], [v for _, v in pairs])
         return self._iterations
 
     def apply(self, grads, trainable_variables=None) -> None:

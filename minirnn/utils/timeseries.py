@@ -2,6 +2,7 @@
 
 import copy
 import math
+from typing import Any
 
 import numpy as np
 
@@ -57,8 +58,9 @@ def timeseries_dataset_from_array(
     Returns
     -------
     PyDataset
-        With ``len``, ``[number]`` and iteration. Batches are ``(windows, targets)`` of shapes (batch_size,
-        sequence_length, ...) and (batch_size, ...), in the dtypes of the arrays, or the windows alone.
+        With ``len``, ``[number]``, iteration, and ``take(count)`` for the first batches. Batches are
+        ``(windows, targets)`` of shapes (batch_size, sequence_length, ...) and (batch_size, ...), in the
+        dtypes of the arrays, or the windows alone.
 
     Raises
     ------
@@ -110,6 +112,8 @@ def timeseries_dataset_from_array(
 class Windows(PyDataset):
     """Windows of a series in batches; see `timeseries_dataset_from_array`."""
 
+    _most: Any = math.inf  # batches
+
     def __init__(self, data, targets, starts, steps, batch_size, shuffle, seed, **kwargs):
         super().__init__(**kwargs)
         self.data, self.targets, self.batch_size = data, targets, batch_size
@@ -117,7 +121,7 @@ class Windows(PyDataset):
         self._passes = 0
 
     def __len__(self):
-        return math.ceil(len(self._starts) / (self.batch_size or 1))
+        return min(math.ceil(len(self._starts) / (self.batch_size or 1)), self._most)
 
     def __getitem__(self, index):
         if not 0 <= index < len(self):
@@ -130,6 +134,12 @@ class Windows(PyDataset):
             steps = starts[:, None] + self._steps
         windows = self._taken(self.data, steps)
         return windows if self.targets is None else (windows, self._taken(self.targets, starts))
+
+    def take(self, count):
+        """Return the first `count` batches, or all if there are fewer, as windows like these."""
+        first = copy.copy(self)
+        first._most = min(positive_int(count, "count", f"{_WHERE}: take", at_least=0), self._most)
+        return first
 
     @staticmethod
     def _taken(array, index):

@@ -308,3 +308,9 @@ def test_the_reverse_pass_grows_with_the_number_of_pieces_and_not_with_its_squar
 
     small, large = work(50), work(4000)
     assert large <= 85 * small  # of the square it would be 6,400 times as much
+
+
+def test_variables_in_the_place_of_argnums_are_refused_with_the_way_out():
+    v = Variable(np.ones((2, 2), "float32"))
+    with pytest.raises(TypeError, match=r"value_and_grad\(function\)\(variables\)"):
+        value_and_grad(lambda: ops.sum(v * v), [v])

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minirnn import Input, Model, Sequential, callbacks, grad, layers, losses, metrics, ops, optimizers, utils
+from minirnn.autograd import value_and_grad
 from tests.models.helpers import LABELS, VALUES, X, classifier, compiled, regressor, state_of, two_headed
 
 
@@ -368,3 +369,52 @@ def test_a_label_out_of_range_in_a_later_batch_is_refused_before_the_first_one_t
     assert model.optimizer.iterations == 0
     model.fit(x, good, batch_size=2, verbose=0)
     assert model.optimizer.iterations == 3
+
+
+@pytest.mark.parametrize("run", ["fit", "train_on_batch"])
+def test_a_step_of_ones_own_finds_the_weights_of_the_first_batch(run):
+    counts = []
+
+    class Own(Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(1)
+
+        def call(self, x, training=False):
+            return self.dense(x)
+
+        def train_step(self, data):
+            x, y = data
+            weights = self.trainable_variables
+            counts.append(len(weights))
+            loss, gradients = value_and_grad(lambda _: self.compute_loss(x, y, self(x, training=True)))(
+                weights
+            )
+            self.optimizer.apply_gradients(zip(gradients, weights))
+            return {"loss": loss}
+
+    model = Own()
+    model.compile("sgd", "mse")
+    getattr(model, run)(np.ones((4, 3)), np.ones((4, 1)))
+    assert counts == [2]
+
+
+def test_a_step_of_ones_own_may_take_what_call_does_not():
+    class Own(Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(1)
+
+        def call(self, x):
+            return self.dense(x["numbers"])
+
+        def train_step(self, data):
+            loss = ops.mean(self({"numbers": data}))
+            gradients = grad(loss, self.trainable_weights)
+            self.optimizer.apply(gradients, self.trainable_weights)
+            return {"loss": loss}
+
+    model = Own()
+    model.compile("sgd")
+    assert len(model.fit(np.ones((4, 3)), batch_size=2, verbose=0).history["loss"]) == 1
+    assert int(model.optimizer.iterations) == 2

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minirnn import ops
+from minirnn import Input, Model, layers, ops
 from minirnn.autograd import Variable, convert, grad
 from tests.ops.calling import log_softmax
 from tests.ops.calls_ctc import collapsed, spellings
@@ -240,3 +240,23 @@ def test_labels_and_lengths_are_integers():
         target, *lengths = map(convert, arguments)
         with pytest.raises(TypeError, match="must be integers; got dtype float"):
             ops.ctc_loss(target, x, *lengths)
+
+
+@pytest.mark.parametrize("places, blank", [(None, 0), (4, 0), (None, 6)])
+def test_a_layer_that_adds_the_loss_takes_symbolic_tensors(places, blank):
+    """Labels that are made up for the shapes alone are not looked at."""
+
+    class Endpoint(layers.Layer):
+        def call(self, labels, logits):
+            rows = ops.ones((ops.shape(labels)[0],), dtype="int32")
+            lengths = ops.shape(labels)[1] * rows, ops.shape(logits)[1] * rows
+            self.add_loss(ops.mean(ops.ctc_loss(labels, logits, *lengths, mask_index=blank)))
+            return logits
+
+    labels, x = Input((places,), dtype="int32"), Input((20, 8))
+    model = Model([labels, x], Endpoint()(labels, layers.Dense(7)(x)))
+    model.compile("sgd")
+    data = [np.array([[1, 2, 3, 1]] * 3), np.ones((3, 20, 8))]
+    assert np.isfinite(model.fit(data, verbose=0).history["loss"][0])
+    with pytest.raises(ValueError, match="a label must be made of class numbers"):
+        model([data[0] * 0 + blank, data[1]])

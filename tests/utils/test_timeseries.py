@@ -148,3 +148,20 @@ def test_data_of_no_numbers_and_batches_that_there_are_not_are_refused():
         windows_of(np.array(["a", "b"]), None, 1)
     with pytest.raises(IndexError, match="17 batches; got number 17"):
         windows_of(np.arange(20), None, 4, batch_size=1)[17]
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_the_first_batches_may_be_taken(shuffle):
+    windows = windows_of(np.arange(20), None, 3, batch_size=4, shuffle=shuffle, seed=0)
+    for count in (0, 1, 3, 5, 9):
+        first, all_of_them = (
+            windows.take(count),
+            windows_of(np.arange(20), None, 3, batch_size=4, shuffle=shuffle, seed=0),
+        )
+        assert len(first) == len(list(first)) == min(count, 5)
+        for a, b in zip(windows.take(3).take(count), all_of_them):
+            assert a.shape == b.shape
+    if not shuffle:
+        np.testing.assert_array_equal(next(iter(windows.take(1))), windows[0])
+    with pytest.raises(ValueError, match="take: count"):
+        windows.take(-1)
