@@ -158,13 +158,18 @@ def _draw_dtype(dtype):
     return dtype if dtype.itemsize >= 4 else np.dtype("float32")
 
 
+def _raw(parameter):
+    """Return a parameter of a distribution as a number or a raw array."""
+    return parameter.data if isinstance(parameter, Tensor) else parameter
+
+
 def normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None) -> Tensor:
     """Draw from a normal distribution.
 
     Parameters
     ----------
     shape : tuple of int
-    mean, stddev : float
+    mean, stddev : float, Tensor or array
     dtype : str, optional
         A floating point type; default floatx.
     seed : int, SeedGenerator or None
@@ -177,7 +182,7 @@ def normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None) -> Tensor:
     """
     dtype = _dtype(dtype, "normal")
     x = _generator(seed).standard_normal(_shape(shape), dtype=_draw_dtype(dtype))
-    return Tensor((x * stddev + mean).astype(dtype, copy=False))
+    return Tensor((x * _raw(stddev) + _raw(mean)).astype(dtype, copy=False))
 
 
 def truncated_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None) -> Tensor:
@@ -193,19 +198,20 @@ def truncated_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None) -> Tens
     while count := int(beyond.sum()):
         flat[beyond] = generator.standard_normal(count, dtype=x.dtype)
         beyond = abs(flat) > 2
-    return Tensor((x * stddev + mean).astype(dtype, copy=False))
+    return Tensor((x * _raw(stddev) + _raw(mean)).astype(dtype, copy=False))
 
 
 def uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None) -> Tensor:
     """Draw evenly from ``[minval, maxval)``; see `normal`."""
     dtype = _dtype(dtype, "uniform")
     generator = _generator(seed)
+    low, high = _raw(minval), _raw(maxval)
     x = generator.random(_shape(shape), dtype=_draw_dtype(dtype))
-    x = (x * (maxval - minval) + minval).astype(dtype, copy=False)
+    x = (x * (high - low) + low).astype(dtype, copy=False)
     # Rounding may carry the largest values up to maxval itself, which does not belong to the range.
-    if minval < maxval:
-        x = x.clip(None, np.nextafter(dtype.type(maxval), dtype.type(minval)))
-    return Tensor(x)
+    xp = backend.array_module(x)
+    low, high = (xp.asarray(v, dtype) for v in (low, high))
+    return Tensor(xp.where(low < high, xp.minimum(x, xp.nextafter(high, low)), x))
 
 
 def randint(shape, minval, maxval, dtype: Any = "int32", seed=None) -> Tensor:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minirnn import autograd, random
-from minirnn.autograd import Tensor, grad
+from minirnn.autograd import Tensor, convert, grad
 from minirnn.random import SeedGenerator
 
 N = 40_000
@@ -182,3 +182,12 @@ def test_gamma_beta_and_binomial_have_their_means_and_variances():
 def test_bad_arguments_are_refused(call, match):
     with pytest.raises(ValueError, match=match):
         call()
+
+
+def test_parameters_may_be_tensors_and_arrays():
+    low, high = convert([1.0, 2.0]), np.float32([2, 3])
+    x = random.uniform((100, 2), low, high, seed=0).numpy()
+    assert ((x >= low.numpy()) & (x < high)).all()
+    x = random.normal((2,), mean=low, stddev=convert(0.0), seed=0)
+    np.testing.assert_array_equal(x, low)
+    np.testing.assert_array_equal(random.truncated_normal((2,), mean=low, stddev=0.0), low)

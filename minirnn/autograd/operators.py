@@ -60,7 +60,6 @@ def _binary(name, prepare, dtypes, plain=None):
             return Tensor(result if result.__class__ is ndarray else np.asarray(result))
         return primitive(*prepare(a, b))
 
-    function.__name__ = function.__qualname__ = name
     return operator(name, function)
 
 
@@ -149,13 +148,13 @@ for _name in ("max", "min", "any", "all"):
     def _reduce(x, axis=None, keepdims=False, primitive=P.__dict__[_name]):
         return primitive(convert(x), axis=_axis(axis), keepdims=keepdims)
 
-    _reduce.__name__ = _name
     operator(_name, _reduce)
+
+operator("round", lambda x, decimals=0: P.round(convert(x), decimals=decimals))
 
 for _name in ("negative", "absolute", "logical_not"):
 
     def _unary(x, primitive=P.__dict__[_name]):
         return primitive(convert(x))
 
-    _unary.__name__ = _name
     operator(_name, _unary)

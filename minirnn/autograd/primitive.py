@@ -336,8 +336,12 @@ def custom_gradient(function):
 
 
 def operator(name, function=None):
-    """Let Python's operator or a Tensor's method `name` call `function`, or register by decoration."""
+    """Let Python's operator or a Tensor's method `name` call `function`, or register by decoration.
+
+    The function gets the name, by which files know it.
+    """
     if function is None:
         return lambda f: operator(name, f)
+    function.__name__ = function.__qualname__ = name
     OPERATORS[name] = function
     return function

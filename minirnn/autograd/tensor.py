@@ -35,6 +35,8 @@ def _binary(name):
     """Return the method for an operator of two arguments, and the one for its arguments reflected."""
 
     def method(self, other) -> Any:
+        if other is None and name in ("equal", "not_equal"):
+            return name == "not_equal"
         try:
             return OPERATORS[name](self, other)
         except SymbolicArgumentError:
@@ -103,6 +105,9 @@ class Operators:
 
     def __abs__(self):
         return self._apply("absolute", self)
+
+    def __round__(self, ndigits=None):
+        return self._apply("round", self, ndigits or 0)
 
     def __invert__(self):
         return self._apply("logical_not", self)

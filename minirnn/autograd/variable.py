@@ -1,11 +1,15 @@
 """`Variable`: a Tensor with a name, whose value can be assigned."""
 
+import importlib
 from typing import Any
 
 import numpy as np
 
 from minirnn import backend, config
 from minirnn.autograd.tensor import Tensor, state
+
+# Of numbers that come without one, by their kind.
+_DTYPES = {"b": "bool", "i": "int32"}
 
 
 class Variable(Tensor):
@@ -14,15 +18,17 @@ class Variable(Tensor):
     Parameters
     ----------
     initializer : array, Tensor, number or callable
-        The first value; a callable takes ``(shape, dtype=...)``.
+        The first value; a callable takes ``(shape, dtype=...)``, and a name stands for an initializer.
     shape : tuple of int, optional
         Needed with a callable.
     dtype : str, optional
-        Default: that of an array, `config.floatx` otherwise.
+        Default: that of an array; int32 of integers, bool of truth values, else `config.floatx`.
     trainable : bool
         Whether gradients are wanted by default.
     name : str, optional
         Default "variable".
+    autocast : bool
+        Whether layers of mixed precision may cast its value in their call.
 
     Raises
     ------
@@ -30,12 +36,15 @@ class Variable(Tensor):
         If `initializer` is callable and `shape` is missing, or `shape` has an axis below 0.
     """
 
-    # Whether layers of mixed precision may cast its value in their call.
     autocast = True
     _snapshot: Any = None
 
-    def __init__(self, initializer, shape=None, dtype=None, trainable=True, name=None, path=None):
+    def __init__(
+        self, initializer, shape=None, dtype=None, trainable=True, name=None, path=None, autocast=True
+    ):
         label = f"Variable {name or 'variable'!r}"
+        if isinstance(initializer, str):
+            initializer = importlib.import_module("minirnn.initializers").get(initializer)
         if callable(initializer):
             if shape is None:
                 raise ValueError(f"{label}: a callable initializer needs shape=.")
@@ -46,8 +55,11 @@ class Variable(Tensor):
             initializer = initializer(tuple(shape), dtype=dtype or config.floatx())
         value: Any = initializer.data if isinstance(initializer, Tensor) else initializer
         if dtype is None:
-            dtype = value.dtype if backend.is_array(value) else config.floatx()
+            known = value if backend.is_array(value) else np.asarray(value)
+            dtype = known.dtype if known is value else _DTYPES.get(known.dtype.kind, config.floatx())
         super().__init__(backend.owned(backend.asarray(value, dtype), value))
+        if not autocast:
+            self.autocast = False
         self.name = name or "variable"
         self.path = path or self.name
         self.regularizer: Any = None

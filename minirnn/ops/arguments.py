@@ -6,7 +6,7 @@ from typing import Any
 from minirnn import backend
 from minirnn.autograd import Tensor
 from minirnn.autograd import primitives as P
-from minirnn.autograd.primitive import convert, convert_float
+from minirnn.autograd.primitive import convert, convert_float, operands
 
 
 def own(x, dtype=None) -> Tensor:
@@ -16,6 +16,13 @@ def own(x, dtype=None) -> Tensor:
         return tensor
     data = backend.owned(tensor.data, x)
     return tensor if data is tensor.data else Tensor(data)
+
+
+def pair(x1, x2) -> tuple[Tensor, Tensor]:
+    """Return two operands as Tensors of one dtype; a number has that of the other one."""
+    a, b = operands(x1, x2)
+    like: Any = a if isinstance(a, Tensor) else b
+    return convert(a, like.dtype), convert(b, like.dtype)
 
 
 def wide_float(x) -> Tensor:

@@ -81,12 +81,15 @@ def saturate_cast(x, dtype) -> Tensor:
     dtype : str or np.dtype
     """
     x, target = convert(x), np.dtype(dtype)
+    if target.kind == "b" and x.dtype.kind in "iuf":
+        return P.greater(x, 0)
     if target.kind not in "iuf" or x.dtype.kind not in "iuf":
         return cast(x, dtype)
     source, limits = (np.finfo(d) if d.kind == "f" else np.iinfo(d) for d in (x.dtype, target))
     low, high = max(source.min, limits.min), min(source.max, limits.max)
     if target.kind == "f":
-        # Infinities are in range.
+        if limits.max < source.max:
+            x = P.minimum(P.maximum(x, x.dtype.type(limits.min)), x.dtype.type(limits.max))
         return cast(x, dtype)
     if x.dtype.kind == "f":
         x = P.where(P.isnan(x), P.zeros_like(x), x)

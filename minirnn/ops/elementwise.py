@@ -14,7 +14,7 @@ from minirnn.autograd.operators import FLOATS
 from minirnn.autograd.primitive import align, convert, convert_float, operands
 from minirnn.autograd.tensor import OPERATORS, SymbolicArgumentError, state
 from minirnn.backend.allowance import allowances
-from minirnn.ops.arguments import number, own
+from minirnn.ops.arguments import number, own, pair
 from minirnn.ops.symbolic import op, symbolic_call
 
 _UNARY = """{summary}
@@ -195,14 +195,16 @@ def round(x, decimals=0) -> Tensor:
 
 @op
 def clip(x, x_min, x_max) -> Tensor:
-    """Return `x` with values below `x_min` or above `x_max` replaced by these.
+    """Return `x` with values below `x_min` or above `x_max` replaced by these; None is no bound.
 
     Parameters
     ----------
     x : Tensor or array
-    x_min, x_max : number, Tensor or array
+    x_min, x_max : number, Tensor, array or None
     """
-    return minimum(maximum(number(x), x_min), x_max)
+    x = number(x)
+    x = x if x_min is None else maximum(x, x_min)
+    return x if x_max is None else minimum(x, x_max)
 
 
 @op
@@ -213,7 +215,7 @@ def divide_no_nan(x1, x2) -> Tensor:
     ----------
     x1, x2 : Tensor, array or number
     """
-    a, b = (convert_float(v) for v in align(x1, x2))
+    a, b = map(convert_float, pair(x1, x2))
     zero = P.equal(b, 0)
     quotient = P.divide(a, P.where(zero, P.ones_like(b), b))
     return P.where(zero, P.zeros_like(quotient), quotient)
@@ -234,12 +236,14 @@ def cbrt(x) -> Tensor:
 @op
 def hypot(x1, x2) -> Tensor:
     """Return the length of the hypotenuse, √(x1² + x2²), without overflow of the squares."""
-    a, b = (convert_float(v) for v in align(x1, x2))
+    a, b = map(convert_float, pair(x1, x2))
     # Any scale gives the same length and gradient.
     largest = stop_gradient(P.maximum(P.absolute(a), P.absolute(b)))
-    usable = P.logical_and(P.greater(largest, 0), P.isfinite(largest))
-    scale = P.where(usable, largest, P.ones_like(largest))
-    return scale * P.sqrt(P.square(a / scale) + P.square(b / scale))
+    zero, one = P.equal(largest, 0), P.ones_like(largest)
+    scale = P.where(P.logical_or(zero, P.logical_not(P.isfinite(largest))), one, largest)
+    squares = P.square(a / scale) + P.square(b / scale)
+    # The root has no slope at 0; the length is given none there.
+    return P.where(zero, P.zeros_like(squares), scale * P.sqrt(P.where(zero, one, squares)))
 
 
 @op

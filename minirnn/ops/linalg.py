@@ -11,7 +11,7 @@ from minirnn.autograd import Tensor
 from minirnn.autograd import primitives as P
 from minirnn.autograd.primitive import align, convert, convert_float
 from minirnn.autograd.tensor import OPERATORS
-from minirnn.ops.arguments import own, some_axes
+from minirnn.ops.arguments import own, pair, some_axes
 from minirnn.ops.shape import moveaxis
 from minirnn.ops.symbolic import op
 
@@ -47,7 +47,7 @@ def dot(x1, x2) -> Tensor:
     ----------
     x1, x2 : Tensor, array or number
     """
-    a, b = align(x1, x2)
+    a, b = pair(x1, x2)
     if a.ndim == 0 or b.ndim == 0:
         return P.multiply(a, b)
     return tensordot(a, b, [[a.ndim - 1], [max(b.ndim - 2, 0)]])
@@ -92,14 +92,14 @@ def tensordot(x1, x2, axes: Any = 2) -> Tensor:
 @op
 def inner(x1, x2) -> Tensor:
     """Return the sum of products over the last axes of both arrays; a number multiplies."""
-    a, b = align(x1, x2)
+    a, b = pair(x1, x2)
     return P.multiply(a, b) if a.ndim == 0 or b.ndim == 0 else tensordot(a, b, [[-1], [-1]])
 
 
 @op
 def outer(x1, x2) -> Tensor:
     """Return the product of each element of `x1` with each of `x2`, both flattened: shape (n, m)."""
-    a, b = align(x1, x2)
+    a, b = pair(x1, x2)
     return P.multiply(P.reshape(a, shape=(a.size, 1)), P.reshape(b, shape=(1, b.size)))
 
 
@@ -203,7 +203,7 @@ def _explicit(subscripts, tensors):
     for term, tensor in zip(terms, tensors):
         for c, n in zip(term, tensor.shape):
             if sizes.setdefault(c, n) != n:
-                if 1 not in (n, sizes[c]) or c not in letters:
+                if 1 not in (n, sizes[c]):
                     raise ValueError(
                         f"einsum: {c!r} in {subscripts!r} stands for the sizes {sizes[c]} and {n}."
                     )

@@ -90,3 +90,13 @@ def test_a_value_assigned_between_two_lines_of_another_thread_is_seen(monkeypatc
         patch.setattr(graph, "alias", interrupted)
         assert isinstance(variable.value, Tensor)
     np.testing.assert_array_equal(variable.value, variable.numpy())
+
+
+def test_a_variable_is_made_of_what_keras_takes():
+    assert Variable("ones", shape=(2,), dtype="int32").tolist() == [1, 1]
+    assert not Variable("zeros", shape=(2, 3)).numpy().any()
+    assert [str(Variable(v).dtype) for v in (2, [1, 2], [True], 2.0)] == ["int32", "int32", "bool", "float32"]
+    assert not Variable(1, trainable=True).requires_grad
+    assert Variable(1.0).autocast and not Variable(1.0, autocast=False).autocast
+    with pytest.raises(ValueError, match="'zeroes'"):
+        Variable("zeroes", shape=(2,))

@@ -219,3 +219,39 @@ def test_the_slope_of_cbrt_is_infinite_at_0():
     with np.errstate(divide="ignore"):  # NumPy warns of it, as for sqrt
         slopes = grad(lambda x: ops.sum(ops.cbrt(x)))(np.float32([0, -1]))
     np.testing.assert_allclose(slopes, [np.inf, 1 / 3], rtol=1e-6)
+
+
+def test_hypot_has_no_slope_at_0():
+    slopes = grad(lambda x: ops.sum(ops.hypot(x, 2 * x)))(np.float32([0, 3, -4]))
+    np.testing.assert_allclose(slopes, [0, 5**0.5, -(5**0.5)], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["divide", "divide_no_nan", "hypot", "dot", "outer", "inner"])
+def test_a_number_has_the_dtype_of_the_array_beside_it(name):
+    half = np.float16([1, 2])
+    assert getattr(ops, name)(half, 2.5).dtype == getattr(ops, name)(2.5, half).dtype == np.float16
+
+
+def test_a_bound_of_clip_may_be_left_out():
+    np.testing.assert_array_equal(ops.clip(X, None, 2), np.clip(X, None, 2))
+    np.testing.assert_array_equal(ops.clip(X, 2, None), np.clip(X, 2, None))
+    np.testing.assert_array_equal(ops.clip(X, None, None), X)
+
+
+def test_tensors_can_be_rounded_and_are_not_none():
+    assert round(convert(3.7)).item() == 4 and round(convert([3.71]), 1).tolist() == [np.float32(3.7)]
+    assert (convert(X) == None) is False and (convert(X) != None) is True  # noqa: E711
+
+
+def test_sizes_of_1_broadcast_in_einsum_under_any_letter():
+    a, b = np.ones((2, 3, 4)), np.arange(20.0).reshape(1, 4, 5)
+    np.testing.assert_allclose(ops.einsum("bij,bjk->bik", a, b), a @ b)
+    slopes = grad(lambda b: ops.sum(ops.einsum("bij,bjk->bik", a, b) ** 2))(b)
+    np.testing.assert_allclose(slopes, grad(lambda b: ops.sum(ops.matmul(a, b) ** 2))(b))
+
+
+def test_casts_that_saturate_stay_in_the_range_of_floats_and_bools():
+    np.testing.assert_array_equal(
+        ops.saturate_cast([1e10, -1e10, 2.0], "float16"), np.float16([65504, -65504, 2])
+    )
+    assert ops.saturate_cast([300, -5, 0, 0.5], "bool").tolist() == [True, False, False, True]
