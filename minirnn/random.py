@@ -159,8 +159,8 @@ def _draw_dtype(dtype):
 
 
 def _raw(parameter):
-    """Return a parameter of a distribution as a number or a raw array."""
-    return parameter.data if isinstance(parameter, Tensor) else parameter
+    """Return a parameter of a distribution as a number or a raw array of the current device."""
+    return parameter if isinstance(parameter, int | float) else convert(parameter).data
 
 
 def normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None) -> Tensor:
