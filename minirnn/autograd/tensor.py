@@ -51,19 +51,6 @@ def _binary(name):
     return method, reflected
 
 
-def _reduction(name) -> Any:
-    """Return the method that reduces along axes; NumPy's own functions (np.max(tensor)) call it."""
-
-    def method(self, axis=None, dtype=None, out=None, keepdims=False) -> Any:
-        if out is not None:
-            raise TypeError(f"{name}: out must be None, since a tensor is never written into; got {out!r}.")
-        x = self if dtype is None else self.astype(dtype)
-        return x._apply(name, x, axis=axis, keepdims=keepdims)
-
-    method.__name__ = name
-    return method
-
-
 class Operators:
     """Python's operators and NumPy's methods, the same for values (`Tensor`) and symbolic tensors."""
 
@@ -129,7 +116,30 @@ class Operators:
         axes = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
         return self._apply("transpose", self, axes or None)
 
-    sum, mean, max, min, any, all = map(_reduction, ("sum", "mean", "max", "min", "any", "all"))
+    # NumPy's own functions (np.max(tensor)) call these with `out=None` and perhaps `dtype`.
+    def _reduced(self, name, axis, keepdims, out, dtype=None) -> Any:
+        if out is not None:
+            raise TypeError(f"{name}: out must be None, since a tensor is never written into; got {out!r}.")
+        x = self if dtype is None else self.astype(dtype)
+        return x._apply(name, x, axis=axis, keepdims=keepdims)
+
+    def sum(self, axis=None, dtype=None, out=None, keepdims=False) -> Any:
+        return self._reduced("sum", axis, keepdims, out, dtype)
+
+    def mean(self, axis=None, dtype=None, out=None, keepdims=False) -> Any:
+        return self._reduced("mean", axis, keepdims, out, dtype)
+
+    def max(self, axis=None, out=None, keepdims=False) -> Any:
+        return self._reduced("max", axis, keepdims, out)
+
+    def min(self, axis=None, out=None, keepdims=False) -> Any:
+        return self._reduced("min", axis, keepdims, out)
+
+    def any(self, axis=None, out=None, keepdims=False) -> Any:
+        return self._reduced("any", axis, keepdims, out)
+
+    def all(self, axis=None, out=None, keepdims=False) -> Any:
+        return self._reduced("all", axis, keepdims, out)
 
 
 class Tensor(Operators):

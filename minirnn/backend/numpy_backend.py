@@ -49,15 +49,15 @@ def _erf_near(x):
     return x * _ratio(*_ERF, x * x)
 
 
+def _erfc_middle(x):
+    """Return erfc(x) of floats from 0.5 to 4; beyond, what is exact beside 1."""
+    return _ratio(*_ERFC, x) * np.exp(-x * x)
+
+
 def _erfc_far(x):
-    """Return erfc(x) of floats from 0.5 on."""
-    z = 1 / np.square(np.maximum(x, 4.0))
-    scaled = np.where(
-        x < 4.0,
-        _ratio(*_ERFC, np.minimum(x, 4.0)),
-        (1 / math.sqrt(math.pi) - z * _ratio(*_FAR_ERFC, z)) * np.sqrt(z),
-    )
-    return scaled * np.exp(-x * x)
+    """Return erfc(x) of floats from 4 on."""
+    z = 1 / np.square(x)
+    return (1 / math.sqrt(math.pi) - z * _ratio(*_FAR_ERFC, z)) * np.sqrt(z) * np.exp(-x * x)
 
 
 class NumpyBackend:
@@ -125,14 +125,14 @@ class NumpyBackend:
         """
         signed = x.astype(np.float64)
         size = np.abs(signed)
-        far = np.copysign(1.0 - _erfc_far(np.clip(size, 0.5, 6.0)), signed)
+        far = np.copysign(1.0 - _erfc_middle(np.clip(size, 0.5, 6.0)), signed)
         return np.where(size < 0.5, _erf_near(np.clip(signed, -0.5, 0.5)), far).astype(x.dtype)
 
     def erfc(self, x):
         """Return 1 − erf(x), to 13 digits where it is nearly 0 too; see `erf`."""
         signed = x.astype(np.float64)
-        far = _erfc_far(np.clip(np.abs(signed), 0.5, 30.0))
-        beyond = np.where(signed < 0, 2.0 - far, far)
-        return np.where(np.abs(signed) < 0.5, 1.0 - _erf_near(np.clip(signed, -0.5, 0.5)), beyond).astype(
-            x.dtype
-        )
+        size = np.abs(signed)
+        near = 1.0 - _erf_near(np.clip(signed, -0.5, 0.5))
+        middle, beyond = _erfc_middle(np.clip(size, 0.5, 4.0)), _erfc_far(np.clip(size, 4.0, 30.0))
+        far = np.where(size < 4.0, middle, beyond)
+        return np.where(size < 0.5, near, np.where(signed < 0, 2.0 - far, far)).astype(x.dtype)

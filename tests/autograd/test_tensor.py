@@ -118,6 +118,7 @@ def test_numpys_functions_take_a_dtype_and_refuse_to_write():
     x = Tensor(np.full(4, 0.1, "float16"))
     assert np.sum(x, dtype="float64").dtype == np.mean(x, dtype="float64").dtype == np.float64
     np.testing.assert_array_equal(np.sum(x, dtype="float64"), np.sum(x.numpy(), dtype="float64"))
+    assert x.max(0, None, True).shape == x.sum(0, None, None, True).shape == (1,)
     for function in (np.sum, np.mean, np.max, np.min, np.any, np.all):
         with pytest.raises(TypeError, match="out must be None"):
             function(x, out=np.zeros(()))
